@@ -1,0 +1,41 @@
+"""What an analysis of one data set returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mice_sim.errors import MiceSimError
+
+
+class NotConverged(MiceSimError):
+    """A model without a finite maximum; a study records it as an event, not as a number."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Model coefficients.
+
+    terms : names (k). estimate : float64 (k,). covariance : float64 (k, k). df : residual degrees of
+    freedom of the complete-data test, inf for a normal one. df_residual : n − k.
+    """
+
+    terms: tuple[str, ...]
+    estimate: np.ndarray
+    covariance: np.ndarray
+    df: float
+    df_residual: float
+
+    @property
+    def variance(self) -> np.ndarray:
+        """Squared standard errors (k,)."""
+        return np.diagonal(self.covariance)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Descriptive numbers: `values[statistic]` has one entry for each of `terms`."""
+
+    terms: tuple[str, ...]
+    values: dict[str, np.ndarray]

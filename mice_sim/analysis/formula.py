@@ -1,0 +1,116 @@
+"""Model formulas: formulaic parses them, names are looked up, nothing is evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from formulaic import Formula
+from formulaic.errors import FormulaSyntaxError
+from formulaic.parser.types import Factor, Term
+
+from mice_sim.data import Column
+from mice_sim.errors import MiceSimError, nearest
+
+
+@dataclass(frozen=True)
+class ModelFormula:
+    """`y ~ a + b + a:b` on the columns of a table, coded as R codes it.
+
+    Attributes
+    ----------
+    response : column number of the left-hand side, or None.
+    intercept : whether the model has one.
+    terms : per term the column numbers whose design columns are multiplied.
+    names : the names of the model matrix's columns, as R prints them.
+    """
+
+    text: str
+    response: int | None
+    intercept: bool
+    terms: tuple[tuple[int, ...], ...]
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def parse(cls, text: str, columns: tuple[Column, ...]) -> ModelFormula:
+        """Parse a formula; raises MiceSimError for an unknown column, a call or a lone interaction."""
+        try:
+            parsed = Formula(text)
+        except FormulaSyntaxError as error:
+            raise MiceSimError(f"The formula {text!r} can't be read: {str(error).splitlines()[0]}") from None
+        left = list(parsed.lhs) if hasattr(parsed, "lhs") else []
+        right = list(parsed.rhs) if hasattr(parsed, "rhs") else list(parsed)
+        if len(left) > 1:
+            raise MiceSimError(f"The formula {text!r} has more than one response; give one.")
+        response = _positions(left[0], text, columns)[0] if left else None
+        intercept = any(_is_one(term) for term in right)
+        terms = tuple(_positions(term, text, columns) for term in right if not _is_one(term))
+        _check_margins(text, terms, columns, intercept)
+        names = (["(Intercept)"] if intercept else []) + [n for t in terms for n in _term_names(t, columns)]
+        return cls(text, response, intercept, terms, tuple(names), columns)
+
+    def matrix(self, values: np.ndarray) -> np.ndarray:
+        """Return the model matrix (n × len(names)) of `values` (columns, n)."""
+        n = values.shape[1]
+        out = np.empty((n, len(self.names)))
+        at = 0
+        if self.intercept:
+            out[:, 0] = 1
+            at = 1
+        for term in self.terms:
+            block = self._block(term, values)
+            out[:, at : at + block.shape[1]] = block
+            at += block.shape[1]
+        return out
+
+    def _block(self, term: tuple[int, ...], values: np.ndarray) -> np.ndarray:
+        block = np.ones((values.shape[1], 1))
+        for j in term:
+            column = self.columns[j]
+            if column.is_factor:
+                part = column.contrasts()[1][values[j].astype(np.intp)]
+            else:
+                part = values[j][:, None]
+            # R runs through the first factor fastest.
+            block = (part[:, :, None] * block[:, None, :]).reshape(values.shape[1], -1)
+        return block
+
+
+def _is_one(term: Term) -> bool:
+    return all(factor.eval_method is Factor.EvalMethod.LITERAL for factor in term.factors)
+
+
+def _positions(term: Term, text: str, columns: tuple[Column, ...]) -> tuple[int, ...]:
+    names = [column.name for column in columns]
+    positions = []
+    for factor in term.factors:
+        if factor.eval_method is not Factor.EvalMethod.LOOKUP:
+            raise MiceSimError(
+                f"The formula {text!r} holds '{factor.expr}'; formulas take column names, + : and * only."
+            )
+        if factor.expr not in names:
+            raise MiceSimError(
+                f"The formula {text!r} names the unknown column '{factor.expr}'{nearest(factor.expr, names)}"
+            )
+        positions.append(names.index(factor.expr))
+    return tuple(positions)
+
+
+def _check_margins(text: str, terms: tuple, columns: tuple[Column, ...], intercept: bool) -> None:
+    present = {frozenset(term) for term in terms} | ({frozenset()} if intercept else set())
+    for term in terms:
+        for j in term:
+            if columns[j].is_factor and frozenset(term) - {j} not in present:
+                raise MiceSimError(
+                    f"The formula {text!r} has '{columns[j].name}' without the terms it is a contrast of; "
+                    "keep the intercept and the main effects (write a*b)."
+                )
+
+
+def _term_names(term: tuple[int, ...], columns: tuple[Column, ...]) -> list[str]:
+    names = [""]
+    for j in term:
+        labels = columns[j].contrasts()[0] if columns[j].is_factor else [columns[j].name]
+        names = [f"{old}:{label}" if old else label for label in labels for old in names]
+    return names

@@ -1,0 +1,29 @@
+# Exports the reference data from the R package mice (Debian: r-cran-mice 3.15.0).
+#
+#   Rscript mice_sim/data/export_boys.R mice_sim/data
+#
+# boys.csv           the growth data of 748 Dutch boys with their missing values
+# boys_complete.csv  the same, completed once by the recipe of Volker & Vink (2021):
+#                    default methods, bmi passively from wgt and hgt, seed 123
+#
+# Numbers are written with 17 significant digits, so that they read back to the same double.
+
+library(mice)
+directory <- commandArgs(trailingOnly = TRUE)[1]
+
+exact <- function(x) if (is.numeric(x)) ifelse(is.na(x), NA, sprintf("%.17g", x)) else as.character(x)
+export <- function(data, name) {
+  data <- as.data.frame(lapply(data, exact), check.names = FALSE)
+  write.csv(data, file.path(directory, name), row.names = FALSE, na = "", quote = FALSE)
+}
+
+method <- make.method(boys)
+method["bmi"] <- "~ I(wgt / (hgt / 100)^2)"
+predictors <- make.predictorMatrix(boys)
+predictors[c("hgt", "wgt"), "bmi"] <- 0
+set.seed(123)
+completed <- complete(mice(boys, m = 1, maxit = 10, method = method,
+                           predictorMatrix = predictors, printFlag = FALSE))
+
+export(boys, "boys.csv")
+export(completed, "boys_complete.csv")

@@ -1,0 +1,123 @@
+"""`Table`: named float64 columns with their kind and levels; the border between pandas and arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.data import contrasts
+from mice_sim.errors import MiceSimError, nearest
+
+Kind = Literal["continuous", "binary", "unordered", "ordered"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The schema of one column: its name, kind, levels (None if continuous) and pandas dtype."""
+
+    name: str
+    kind: Kind
+    levels: tuple | None
+    dtype: object
+
+    @property
+    def is_factor(self) -> bool:
+        return self.levels is not None
+
+    @property
+    def n_levels(self) -> int:
+        return len(self.levels or ())
+
+    def contrasts(self) -> tuple[list[str], np.ndarray]:
+        """Return the names and the (levels × k) scores of the column's design columns, as R codes them."""
+        if self.kind == "ordered":
+            return contrasts.polynomial_names(self.name, self.n_levels), contrasts.polynomial(self.n_levels)
+        names = [f"{self.name}{level}" for level in (self.levels or ())[1:]]
+        return names, contrasts.treatment(self.n_levels)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns as rows of one float64 array.
+
+    `values` has shape (columns, rows); factors hold level numbers 0..K−1; NaN is missing.
+    """
+
+    columns: tuple[Column, ...]
+    values: np.ndarray
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def n_rows(self) -> int:
+        return self.values.shape[1]
+
+    def index(self, name: str) -> int:
+        """Return the position of the column called `name`, or raise MiceSimError."""
+        for position, column in enumerate(self.columns):
+            if column.name == name:
+                return position
+        raise MiceSimError(f"The data has no column '{name}'{nearest(name, self.names)}")
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return the table of these rows, in this order; rows may repeat."""
+        return Table(self.columns, self.values[:, rows])
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame) -> Table:
+        """Build a table from numeric, boolean and categorical columns.
+
+        Raises MiceSimError for other types, repeated names, infinite values or an empty frame.
+        """
+        if not isinstance(frame, pd.DataFrame):
+            raise MiceSimError(f"The data must be a pandas DataFrame, not {type(frame).__name__}.")
+        if frame.shape[0] == 0 or frame.shape[1] == 0:
+            raise MiceSimError("The data is empty; give at least one row and one column.")
+        repeated = frame.columns[frame.columns.duplicated()]
+        if len(repeated):
+            raise MiceSimError(f"Column '{repeated[0]}' occurs more than once; rename the copies.")
+        columns, values = zip(*(_encode(str(name), frame[name]) for name in frame), strict=True)
+        return cls(tuple(columns), np.array(values, dtype=float))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table as a frame with the categories and dtypes it came with."""
+        return pd.DataFrame(
+            {column.name: _decode(column, v) for column, v in zip(self.columns, self.values, strict=True)}
+        )
+
+
+def _encode(name: str, series: pd.Series) -> tuple[Column, np.ndarray]:
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        levels = tuple(dtype.categories)
+        if len(levels) < 2:
+            raise MiceSimError(f"Column '{name}' has fewer than two levels; drop it or add its other levels.")
+        codes = series.cat.codes.to_numpy(dtype=float)
+        kind: Kind = "ordered" if dtype.ordered else "binary" if len(levels) == 2 else "unordered"
+        return Column(name, kind, levels, dtype), np.where(codes < 0, np.nan, codes)
+    if pd.api.types.is_bool_dtype(dtype):
+        return Column(name, "binary", (False, True), dtype), series.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        numbers = series.to_numpy(dtype=float, na_value=np.nan)
+        if np.isinf(numbers).any():
+            raise MiceSimError(f"Column '{name}' holds infinite values; replace them by numbers or NaN.")
+        return Column(name, "continuous", None, dtype), numbers
+    if pd.api.types.is_datetime64_any_dtype(dtype):
+        raise MiceSimError(f"Column '{name}' holds dates; convert it to a number, such as days since a day.")
+    raise MiceSimError(f"Column '{name}' has type {dtype}; convert it with astype('category') or to a number.")
+
+
+def _decode(column: Column, values: np.ndarray) -> pd.Series | pd.Categorical | np.ndarray:
+    missing = np.isnan(values)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = np.where(missing, -1, values).astype(int)
+        return pd.Categorical.from_codes(codes, dtype=column.dtype)
+    whole = pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)
+    if whole and not missing.any() and (values == np.floor(values)).all():
+        return pd.Series(values).astype(column.dtype)
+    return values.copy()

@@ -1,0 +1,13 @@
+"""The one exception that users are meant to read."""
+
+
+class MiceSimError(ValueError):
+    """Wrong input or a study that can't go on: one sentence that names the thing and the remedy."""
+
+
+def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """Return a hint such as `; did you mean 'cart'?`, or the list of known names."""
+    import difflib
+
+    close = difflib.get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known are {', '.join(map(str, known))}."

@@ -1,0 +1,96 @@
+"""The working state: what predictors see, and which of it has changed since when."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mice_sim.data import Table
+from mice_sim.synthesis.design import Design
+
+
+class WorkingState:
+    """The values that models are fitted on, with a version number for every column.
+
+    Orders and correlations are derived from the values and kept until their column changes, so a
+    column that never changes is sorted once and a fit whose inputs kept their versions can be shared.
+
+    Attributes
+    ----------
+    values : float64 (columns, n). codes : int32 (columns, n), level numbers of factors.
+    observed : bool (columns, n), cells that were not missing at the start.
+    version : int64 (columns,).
+    """
+
+    def __init__(self, table: Table, design: Design):
+        self.columns = table.columns
+        self.design = design
+        self.values = table.values.copy()
+        self.observed = ~np.isnan(self.values)
+        self.complete = bool(self.observed.all())
+        self.codes = np.where(self.observed, self.values, 0).astype(np.int32)
+        self.version = np.zeros(len(table.columns), np.int64)
+        self._orders = np.zeros(self.values.shape, np.int32)
+        self._order_version = np.full(len(table.columns), -1)
+        size = len(design.names) + len(table.columns)
+        self._scaled = np.zeros((size, table.n_rows))
+        self._variance = np.zeros(size)
+        self._correlation = np.zeros((size, size))
+        self._moment_version = np.full(len(table.columns), -1)
+
+    def write(self, j: int, rows: np.ndarray, new: np.ndarray) -> None:
+        """Let predictors see `new` in these rows of column `j`."""
+        self.values[j, rows] = new
+        if self.columns[j].is_factor:
+            self.codes[j, rows] = new
+        self.version[j] += 1
+
+    def orders(self, rows: np.ndarray) -> np.ndarray:
+        """Return int32 (columns, len(rows)): `rows`, ascending by each continuous column."""
+        for j in np.flatnonzero(self._order_version != self.version):
+            if not self.columns[j].is_factor:
+                self._orders[j] = np.argsort(self.values[j], kind="stable")
+            self._order_version[j] = self.version[j]
+        if rows.size == self.values.shape[1]:
+            return self._orders
+        chosen = np.zeros(self.values.shape[1], bool)
+        chosen[rows] = True
+        return np.array(
+            [
+                rows if column.is_factor else order[chosen[order]]
+                for column, order in zip(self.columns, self._orders, strict=True)
+            ],
+            dtype=np.int32,
+        )
+
+    def moments(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return variances and correlations of all design columns, then of all columns' numbers.
+
+        Shapes (D + columns,) and (D + columns, D + columns). A constant has correlation 0.
+        """
+        if rows.size < self.values.shape[1]:
+            d = range(len(self.design.names))
+            stacked = np.array([self.design.row(k, self.values, self.codes)[rows] for k in d])
+            scaled, variance = _standardise(np.vstack([stacked, self.values[:, rows]]))
+            return variance, scaled @ scaled.T
+        changed = np.flatnonzero(self._moment_version != self.version)
+        if changed.size:
+            places = [self._design_rows(int(j)) for j in changed]
+            for j, place in zip(changed, places, strict=True):
+                block = [self.design.row(d, self.values, self.codes) for d in place[:-1]]
+                self._scaled[place], self._variance[place] = _standardise(np.array([*block, self.values[j]]))
+            at = np.concatenate(places)
+            product = self._scaled[at] @ self._scaled.T
+            self._correlation[at] = product
+            self._correlation[:, at] = product.T
+            self._moment_version[:] = self.version
+        return self._variance, self._correlation
+
+    def _design_rows(self, j: int) -> np.ndarray:
+        return np.append(self.design.by_source[j], len(self.design.names) + j)
+
+
+def _standardise(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    squares = np.einsum("ij,ij->i", centred, centred)
+    scale = np.where(squares > 0, np.sqrt(squares), 1.0)
+    return centred / scale[:, None], squares / (rows.shape[1] - 1)
