@@ -8,6 +8,8 @@ from numba import njit
 MAX_ITERATIONS = 50
 # Newton's decrement: twice the gain in log-likelihood that the next step still promises.
 DECREMENT = 1e-12
+# A step may lower the log-likelihood by this share of it: near the maximum its rounding shows.
+SLACK = 1e-11
 
 
 @njit(cache=True, nogil=True)
@@ -78,7 +80,7 @@ def logistic(x, y):
                 e = eta[i] + size * direction[i]
                 probability[i] = 1 / (1 + np.exp(-e))
                 new -= np.log1p(np.exp(-abs(e))) + (-min(e, 0.0) if y[i] == 1 else max(e, 0.0))
-            if new >= log_likelihood:
+            if new >= log_likelihood - SLACK * abs(log_likelihood):
                 break
             size /= 2
         log_likelihood = new
@@ -175,7 +177,7 @@ def ordinal(x, y, n_classes):
         length = 1.0
         for _half in range(30):
             new = _ordinal_terms(x, y, n_classes, theta + length * step, information, score)
-            if new >= log_likelihood:
+            if new >= log_likelihood - SLACK * abs(log_likelihood):
                 break
             length /= 2
         theta = theta + length * step

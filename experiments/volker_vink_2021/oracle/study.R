@@ -51,7 +51,7 @@ correlations <- function(sets) {
     r <- cor(data[numeric_columns])
     atanh(r[t(pairs)])
   })
-  named("correlations", paste(pairs[1, ], pairs[2, ], sep = "-"), "estimate", tanh(rowMeans(z)))
+  named("correlations", paste(pairs[1, ], pairs[2, ], sep = ":"), "estimate", tanh(rowMeans(z)))
 }
 
 confusion <- function(fit) {

@@ -1,0 +1,176 @@
+"""The analyses of a study: each turns data sets into blocks of rows, alone or pooled over m sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, Statistics
+from mice_sim.analysis import descriptives as d
+from mice_sim.analysis.discrimination import CONFUSION, discriminate
+from mice_sim.data import Table
+from mice_sim.errors import MiceSimError, nearest
+from mice_sim.pooling import INFERENCE, Rule, get_rule, inference, pool, pool_statistics
+
+STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
+    "mean": (None, None),
+    "fisher_z": (np.arctanh, np.tanh),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """The rows of one analysis: every statistic of every term, statistic by statistic."""
+
+    analysis: str
+    terms: tuple[str, ...]
+    statistics: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.terms) * len(self.statistics)
+
+
+# The values of a block and their variances over new syntheses of the same sample, both (block.size,).
+Values = tuple[np.ndarray, np.ndarray]
+
+
+class Analysis(Protocol):
+    """`blocks` says which rows an analysis gives; `single` is None where it needs synthetic sets."""
+
+    blocks: tuple[Block, ...]
+    on_single: bool
+
+    def single(self, values: np.ndarray) -> Values: ...
+
+    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]: ...
+
+
+def _failed(block: Block) -> Values:
+    return np.full(block.size, np.nan), np.full(block.size, np.nan)
+
+
+class StatisticsAnalysis:
+    """Descriptive statistics, averaged over the sets, on Fisher's z scale if asked."""
+
+    on_single = True
+
+    def __init__(self, name: str, compute: Callable[[np.ndarray], Statistics], truth: Table, pool_name: str):
+        if pool_name not in STATISTICS_POOLS:
+            raise MiceSimError(
+                f"pooling.{name} is '{pool_name}', which can't pool statistics{nearest(pool_name, list(STATISTICS_POOLS))}"
+            )
+        self._compute, self._scale = compute, STATISTICS_POOLS[pool_name]
+        example = compute(truth.values)
+        self.blocks = (Block(name, example.terms, tuple(example.values)),)
+
+    def _flat(self, values: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(self._compute(values).values.values()))
+
+    def single(self, values: np.ndarray) -> Values:
+        flat = self._flat(values)
+        return flat, np.zeros_like(flat)
+
+    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
+        return [pool_statistics(np.array([self._flat(values) for values in sets]), *self._scale)]
+
+
+class ModelAnalysis:
+    """A regression model, pooled by an inferential rule."""
+
+    on_single = True
+
+    def __init__(self, name: str, kind: str, formula: ModelFormula, truth: Table, rule: Rule, level: float):
+        self._fit, self._formula, self._rule, self._level = MODELS[kind], formula, rule, level
+        self.blocks = (Block(name, self._fit(formula, truth.values).terms, INFERENCE),)
+
+    def single(self, values: np.ndarray) -> Values:
+        fit = self._fit(self._formula, values)
+        flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level).ravel()
+        return flat, np.zeros_like(flat)
+
+    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
+        return [pool_estimates([self._fit(self._formula, v) for v in sets], self._rule, self._level)]
+
+
+class DiscriminationAnalysis:
+    """P(record is true) on each synthetic set stacked with the reference data, and its confusion statistics."""
+
+    on_single = False
+
+    def __init__(self, name: str, formula: ModelFormula, truth: Table, rule: Rule, level: float):
+        self._formula, self._rule, self._level = formula, rule, level
+        self._true = formula.matrix(truth.values)
+        self.blocks = (Block(name, formula.names, INFERENCE), Block("confusion", ("all",), CONFUSION))
+
+    def single(self, values: np.ndarray) -> Values:
+        raise NotImplementedError
+
+    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
+        fits, confusions = [], []
+        for values in sets:
+            fit, confusion = discriminate(self._formula, self._formula.matrix(values), self._true, rng)
+            fits.append(fit)
+            confusions.append(np.concatenate(list(confusion.values.values())))
+        return [pool_estimates(fits, self._rule, self._level), pool_statistics(np.array(confusions))]
+
+
+def pool_estimates(fits: list[Estimates], rule: Rule, level: float) -> Values:
+    """Pool the fits of m sets; rows as in `INFERENCE`, term by term."""
+    q = np.array([fit.estimate for fit in fits])
+    u = np.array([fit.variance for fit in fits])
+    value, variance = pool(q, u, rule, fits[0].df_residual, level)
+    return value.ravel(), variance.ravel()
+
+
+def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], truth: Table) -> dict[str, Analysis]:
+    """Return the analyses that `config` names, in its order.
+
+    `pooling` maps an analysis to its rule; `model` and `statistics` are the defaults of the two kinds.
+    Raises MiceSimError for an unknown kind, rule or column, or a model that can't be fitted to the data.
+    """
+    known = [*config, "model", "statistics", "level"]
+    for name in pooling:
+        if name not in known:
+            raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
+    return {name: _make(name, given, pooling, truth) for name, given in config.items()}
+
+
+def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth: Table) -> Analysis:
+    statistics = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
+    kinds = [*statistics, *MODELS, "discrimination"]
+    kind = given.get("kind", "")
+    if kind not in kinds:
+        raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(str(kind), kinds)}")
+    if kind in statistics:
+        function = statistics[kind]
+        pool_name = str(pooling.get(name, pooling["statistics"]))
+        return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
+    if "formula" not in given:
+        raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
+    formula = ModelFormula.parse(str(given["formula"]), truth.columns)
+    rule, level = get_rule(str(pooling.get(name, pooling["model"]))), float(pooling["level"])
+    if kind == "discrimination":
+        return DiscriminationAnalysis(name, formula, truth, rule, level)
+    return ModelAnalysis(name, kind, formula, truth, rule, level)
+
+
+def run_single(analysis: Analysis, values: np.ndarray) -> tuple[list[Values], str | None]:
+    """Return the blocks of one data set, and the reason if the model did not converge."""
+    try:
+        return [analysis.single(values)], None
+    except NotConverged as error:
+        return [_failed(block) for block in analysis.blocks], str(error)
+
+
+def run_pooled(
+    analysis: Analysis, sets: np.ndarray, rng: np.random.Generator
+) -> tuple[list[Values], str | None]:
+    """Return the pooled blocks of m sets, and the reason if a model did not converge on one of them."""
+    try:
+        return analysis.pooled(sets, rng), None
+    except NotConverged as error:
+        return [_failed(block) for block in analysis.blocks], str(error)

@@ -1,0 +1,127 @@
+"""Configuration ends here: a Hydra composition becomes frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mice_sim.errors import MiceSimError, nearest
+from mice_sim.resources import resource
+
+MODES = ("linked",)
+ENGINES = ("serial", "loky")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a study runs; never what it finds."""
+
+    engine: str = "loky"
+    workers: int = -1
+    chunk: int = 25
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A resolved study. The five parts are plain mappings that their rooms check."""
+
+    study: str
+    replicates: int
+    seed: int
+    output: str
+    data: Mapping[str, Any]
+    resampling: Mapping[str, Any]
+    synthesis: Mapping[str, Any]
+    analysis: Mapping[str, Mapping[str, Any]]
+    pooling: Mapping[str, Any]
+    execution: Execution
+    report: Mapping[str, Any]
+
+    @classmethod
+    def from_mapping(cls, given: Mapping[str, Any]) -> StudyConfig:
+        """Check the keys of a resolved configuration; raises MiceSimError for a wrong one."""
+        _check_keys("configuration", given, [f.name for f in dataclasses.fields(cls)])
+        execution = dict(given["execution"])
+        _check_keys("execution", execution, [f.name for f in dataclasses.fields(Execution)])
+        _check_execution(execution)
+        for name, least in (("replicates", 1), ("seed", 0)):
+            if isinstance(given[name], bool) or not isinstance(given[name], int) or given[name] < least:
+                raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
+        mode = given["synthesis"].get("mode", "linked")
+        if mode not in MODES:
+            raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
+        return cls(**{**given, "execution": Execution(**execution)})
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.output)
+
+    def scientific(self) -> dict[str, Any]:
+        """Return what decides the numbers: everything but replicates, execution, output and report."""
+        names = ("data", "resampling", "synthesis", "analysis", "pooling", "seed")
+        return {name: getattr(self, name) for name in names}
+
+    def key(self) -> str:
+        """Return the scientific configuration as canonical JSON; workers rebuild everything from it."""
+        return json.dumps(self.scientific(), sort_keys=True)
+
+    def to_mapping(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def compose(overrides: Sequence[str]) -> StudyConfig:
+    """Compose `conf/` with Hydra overrides such as `experiment=volker_vink_2021 synthesis.m=10`.
+
+    Raises MiceSimError for an override that names nothing.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
+            composed = hydra_compose("config", list(overrides))
+        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise MiceSimError(_explain(error, overrides)) from None
+    assert isinstance(resolved, dict)
+    return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
+
+
+def _explain(error: Exception, overrides: Sequence[str]) -> str:
+    """Turn Hydra's message into one sentence that points at the override."""
+    message = " ".join(str(error).split())
+    for override in overrides:
+        name, _, value = override.partition("=")
+        group = resource("conf") / name
+        if group.is_dir() and not (group / f"{value}.yaml").exists():
+            known = sorted(path.stem for path in group.glob("*.yaml"))
+            return f"There is no {name} '{value}'{nearest(value, known)}"
+        if f"'{name}'" in message or f"Could not override '{name}'" in message:
+            return f"The configuration has no key '{name}'; see the files in conf/, or write +{override} to add it."
+    return f"The configuration can't be composed: {message}"
+
+
+def _check_keys(what: str, given: Mapping[str, Any], known: list[str]) -> None:
+    for key in given:
+        if key not in known:
+            raise MiceSimError(f"The {what} has no key '{key}'{nearest(str(key), known)}")
+    for key in known:
+        if key not in given:
+            raise MiceSimError(f"The {what} lacks the key '{key}'; give it a value.")
+
+
+def _check_execution(execution: Mapping[str, Any]) -> None:
+    if execution["engine"] not in ENGINES:
+        raise MiceSimError(f"There is no engine '{execution['engine']}'{nearest(execution['engine'], ENGINES)}")
+    if not isinstance(execution["chunk"], int) or execution["chunk"] < 1:
+        raise MiceSimError(f"execution.chunk is {execution['chunk']!r}; give a whole number of at least 1.")
+    if not isinstance(execution["workers"], int) or (execution["workers"] < 1 and execution["workers"] != -1):
+        raise MiceSimError(f"execution.workers is {execution['workers']!r}; give at least 1, or -1 for all cores.")
