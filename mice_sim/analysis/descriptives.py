@@ -8,7 +8,7 @@ from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Statistics
 from mice_sim.data import Column
 
-DESCRIPTIVES = ("mean", "sd", "median", "min", "max", "skew", "kurtosis")
+DESCRIPTIVES = ("n", "mean", "sd", "median", "min", "max", "skew", "kurtosis")
 
 
 def describe(columns: tuple[Column, ...], values: np.ndarray) -> Statistics:
@@ -17,9 +17,13 @@ def describe(columns: tuple[Column, ...], values: np.ndarray) -> Statistics:
     Skew and kurtosis as psych::describe's type 3. values : float64 (columns, n).
     """
     shift = np.array([1.0 if column.is_factor else 0.0 for column in columns])
-    table = kernels.describe(values + shift[:, None])
-    out = {name: table[:, k] for k, name in enumerate(DESCRIPTIVES)}
-    return Statistics(tuple(c.name for c in columns), {"n": np.full(len(columns), float(values.shape[1])), **out})
+    numbers = values + shift[:, None]
+    n = values.shape[1]
+    mean, sd, least, most, skew, kurtosis = kernels.describe(numbers).T
+    halves = [(n - 1) // 2, n // 2]
+    median = np.partition(numbers, halves, axis=1)[:, halves].mean(axis=1)
+    table = (np.full(len(columns), float(n)), mean, sd, median, least, most, skew, kurtosis)
+    return Statistics(tuple(c.name for c in columns), dict(zip(DESCRIPTIVES, table, strict=True)))
 
 
 def counts(columns: tuple[Column, ...], values: np.ndarray) -> Statistics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ class ModelFormula:
     intercept : whether the model has one.
     terms : per term the column numbers whose design columns are multiplied.
     names : the names of the model matrix's columns, as R prints them.
+    contrasts : the (levels × k) scores of each factor in the terms, by column number.
     """
 
     text: str
@@ -31,6 +33,7 @@ class ModelFormula:
     terms: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     columns: tuple[Column, ...]
+    contrasts: Mapping[int, np.ndarray]
 
     @classmethod
     def parse(cls, text: str, columns: tuple[Column, ...]) -> ModelFormula:
@@ -48,31 +51,22 @@ class ModelFormula:
         terms = tuple(_positions(term, text, columns) for term in right if not _is_one(term))
         _check_margins(text, terms, columns, intercept)
         names = (["(Intercept)"] if intercept else []) + [n for t in terms for n in _term_names(t, columns)]
-        return cls(text, response, intercept, terms, tuple(names), columns)
+        contrasts = {j: columns[j].contrasts()[1] for term in terms for j in term if columns[j].is_factor}
+        return cls(text, response, intercept, terms, tuple(names), columns, contrasts)
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Return the model matrix (n × len(names)) of `values` (columns, n)."""
-        n = values.shape[1]
-        out = np.empty((n, len(self.names)))
-        at = 0
+        blocks = [self._block(term, values) for term in self.terms]
         if self.intercept:
-            out[:, 0] = 1
-            at = 1
-        for term in self.terms:
-            block = self._block(term, values)
-            out[:, at : at + block.shape[1]] = block
-            at += block.shape[1]
-        return out
+            blocks.insert(0, np.ones((values.shape[1], 1)))
+        return np.concatenate(blocks, axis=1)
 
     def _block(self, term: tuple[int, ...], values: np.ndarray) -> np.ndarray:
-        block = np.ones((values.shape[1], 1))
-        for j in term:
-            column = self.columns[j]
-            if column.is_factor:
-                part = column.contrasts()[1][values[j].astype(np.intp)]
-            else:
-                part = values[j][:, None]
-            # R runs through the first factor fastest.
+        parts = [
+            self.contrasts[j][values[j].astype(np.intp)] if j in self.contrasts else values[j][:, None] for j in term
+        ]
+        block = parts[0]
+        for part in parts[1:]:  # R runs through the first factor fastest
             block = (part[:, :, None] * block[:, None, :]).reshape(values.shape[1], -1)
         return block
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mice_sim.data import Table
-from mice_sim.synthesis.design import Design
+from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.filter import filter_predictors
 from mice_sim.synthesis.methods import Fitted, Predictors, Target
@@ -31,7 +31,7 @@ def run(table: Table, spec: Specification, streams: Streams, log: EventLog) -> n
 class _Chain:
     def __init__(self, table: Table, spec: Specification, streams: Streams, log: EventLog):
         self.table, self.spec, self.streams, self.log = table, spec, streams, log
-        self.design = Design.of(table.columns)
+        self.design = spec.design
         self.state = WorkingState(table, self.design)
         observed = self.state.observed
         replaced = spec.replaced(observed)
@@ -60,8 +60,6 @@ class _Chain:
         # Predictors must be complete: a missing cell outside `where` would stay missing for ever.
         for j, column in enumerate(self.table.columns):
             if self.shown[j].size + self.fit_rows[j].size < self.table.n_rows:
-                from mice_sim.errors import MiceSimError
-
                 raise MiceSimError(
                     f"Column '{column.name}' has missing cells that `where` leaves out, so it can't predict; "
                     "mark them in `where` or drop the rows."
@@ -104,16 +102,17 @@ class _Chain:
             return self.fits[j][1]
         column, rows = self.table.columns[j], self.fit_rows[j]
         keep = self.masks[j]
-        if method.uses_predictors:
-            keep = filter_predictors(self.state, j, self.masks[j], rows)
+        if method.uses_predictors and keep.any():
+            keep = filter_predictors(self.state, j, keep, rows)
             self._report_dropped(iteration, i, j, keep)
         fitted = method.fit(Target(column, self.table.values[j], rows), Predictors(self.state, keep), rng)
         self.fits[j] = (seen, fitted)
         return fitted
 
     def _report_dropped(self, iteration: int, i: int, j: int, keep: np.ndarray) -> None:
-        if keep.sum() == self.masks[j].sum():
+        gone = self.masks[j] & ~keep
+        if not gone.any():
             return
-        dropped = ", ".join(self.design.names[d] for d in np.flatnonzero(self.masks[j] & ~keep))
+        dropped = ", ".join(self.design.names[d] for d in np.flatnonzero(gone))
         why = "constant or near-dependent predictors, as in mice"
         self.log.add(Event(self.table.columns[j].name, f"dropped {dropped}", why, i + 1, iteration))

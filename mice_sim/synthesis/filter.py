@@ -22,26 +22,41 @@ def filter_predictors(state: WorkingState, target: int, mask: np.ndarray, rows: 
     ----------
     target : column number of y. mask : bool (D,). rows : the fit rows.
     """
-    if not mask.any():
-        return mask
     variance, correlation = state.moments(rows)
-    n_design = mask.size
-    y = n_design + target
-    if variance[y] < EPS:
-        return np.zeros_like(mask)
-    keep = mask & (variance[:n_design] > EPS) & (correlation[:n_design, y] < MAXCOR)
+    keep, settled = _marginal_filter(variance, correlation, target, mask)
+    if settled:
+        return keep
     chosen = np.flatnonzero(keep)
     while chosen.size > 1:
-        matrix = correlation[np.ix_(chosen, chosen)]
-        if _well_conditioned(matrix, EPS):
-            break
-        eigenvalues, vectors = np.linalg.eigh(matrix)
+        eigenvalues, vectors = np.linalg.eigh(correlation[np.ix_(chosen, chosen)])
         if eigenvalues[0] / eigenvalues[-1] >= EPS:
             break
         chosen = np.delete(chosen, np.argmax(np.abs(vectors[:, 0])))
     keep[:] = False
     keep[chosen] = True
     return keep
+
+
+@njit(cache=True, nogil=True)
+def _marginal_filter(variance, correlation, target, mask):
+    """Return the columns that survive on their own, and whether no dependency is left to look for."""
+    n_design = mask.shape[0]
+    y = n_design + target
+    keep = np.zeros(n_design, np.bool_)
+    if variance[y] < EPS:
+        return keep, True
+    chosen = np.empty(n_design, np.int64)
+    size = 0
+    for d in range(n_design):
+        if mask[d] and variance[d] > EPS and correlation[d, y] < MAXCOR:
+            keep[d] = True
+            chosen[size] = d
+            size += 1
+    matrix = np.empty((size, size))
+    for i in range(size):
+        for j in range(size):
+            matrix[i, j] = correlation[chosen[i], chosen[j]]
+    return keep, size < 2 or _well_conditioned(matrix, EPS)
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis import methods
 from mice_sim.synthesis.derived import Expression
+from mice_sim.synthesis.design import Design
 from mice_sim.synthesis.methods import Method
 
 Rule = Literal["mice-3.13", "mice-3.15"]
@@ -36,6 +37,7 @@ class Specification:
     where : a word or a bool array (columns, n): which cells are replaced.
     rule : "mice-3.15" lets predictors see original values in every observed cell; "mice-3.13" lets
         them see derived values in the replaced cells too, from then on and into the next set.
+    design : how the columns look to models.
     """
 
     m: int
@@ -46,6 +48,7 @@ class Specification:
     visit_sequence: tuple[int, ...]
     where: str | np.ndarray
     rule: Rule
+    design: Design
 
     def replaced(self, observed: np.ndarray) -> np.ndarray:
         """Return the cells to replace, bool (columns, n), given which are observed."""
@@ -104,6 +107,7 @@ def specify(
         visit_sequence=_visits(table, visit_sequence, expressions),
         where=_where(table, where),
         rule=rule,  # type: ignore[arg-type]
+        design=Design.of(table.columns),
     )
 
 

@@ -29,7 +29,7 @@ class WorkingState:
         self.complete = bool(self.observed.all())
         self.codes = np.where(self.observed, self.values, 0).astype(np.int32)
         self.version = np.zeros(len(table.columns), np.int64)
-        self._orders = np.zeros(self.values.shape, np.int32)
+        self._orders = np.zeros(self.values.shape, np.uint32)
         self._order_version = np.full(len(table.columns), -1)
         size = len(design.names) + len(table.columns)
         self._scaled = np.zeros((size, table.n_rows))
@@ -45,7 +45,7 @@ class WorkingState:
         self.version[j] += 1
 
     def orders(self, rows: np.ndarray) -> np.ndarray:
-        """Return int32 (columns, len(rows)): `rows`, ascending by each continuous column."""
+        """Return uint32 (columns, len(rows)): `rows`, ascending by each continuous column."""
         for j in np.flatnonzero(self._order_version != self.version):
             if not self.columns[j].is_factor:
                 self._orders[j] = np.argsort(self.values[j], kind="stable")
@@ -59,7 +59,7 @@ class WorkingState:
                 rows if column.is_factor else order[chosen[order]]
                 for column, order in zip(self.columns, self._orders, strict=True)
             ],
-            dtype=np.int32,
+            dtype=np.uint32,
         )
 
     def moments(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,172 +18,197 @@ from numba import njit
 NO_SPLIT = -1
 # A split must beat this share of the largest gain seen so far anywhere in the tree.
 RELATIVE_GAIN = 1e-10
+# A gain computed with reciprocals is as close as this to the one computed with divisions.
+ALMOST = 1 - 1e-12
 
 
-@njit(cache=True, nogil=True)
-def _scan_numeric(y, n_classes, x, order, start, end, minbucket, mean, totals, left):
-    """Return (gain, cut) of the best cut of one numeric column; gain 0 if there is none.
+@njit(inline="always")
+def _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, floor):
+    """Return (gain, cut) of the best cut of numeric column q for a numeric target; gain 0 if none beats `floor`.
 
-    For a numeric target the gain is S_L²/n_L + S_R²/n_R with S the sum of deviations from the node
-    mean; for a class target Σ_k L_k²/n_L + Σ_k R_k²/n_R − Σ_k T_k²/n, the drop in n·Gini.
+    The gain is S_L²/n_L + S_R²/n_R, S the sum of deviations from the node mean (so S_R = −S_L).
     """
     n = end - start
-    best, cut = 0.0, 0.0
-    if n_classes == 0:
-        total = 0.0
-        for i in range(start, end):
-            total += y[order[i]]
-        mean = total / n
-        left_sum = 0.0
-        value = x[order[start]]
-        for i in range(n - minbucket):
-            row = order[start + i]
-            left_sum += y[row] - mean
-            following = x[order[start + i + 1]]
-            if i + 1 >= minbucket and following != value:
-                square = left_sum * left_sum
-                gain = square / (i + 1) + square / (n - i - 1)
-                if gain > best:
-                    best = gain
-                    cut = (value + following) / 2
-            value = following
-        return best, cut
-
-    base = 0.0
-    for k in range(n_classes):
-        left[k] = 0.0
-        base += totals[k] * totals[k]
-    left_squares, right_squares = 0.0, base
-    base /= n
-    value = x[order[start]]
-    for i in range(n - minbucket):
-        row = order[start + i]
-        k = int(y[row])
-        left_squares += 2 * left[k] + 1
-        right_squares -= 2 * (totals[k] - left[k]) - 1
-        left[k] += 1
-        following = x[order[start + i + 1]]
-        if i + 1 >= minbucket and following != value:
-            gain = left_squares / (i + 1) + right_squares / (n - i - 1) - base
+    total = 0.0
+    for i in range(start, end):
+        total += y[order[q, i]]
+    mean = total / n
+    best, cut, nearly = 0.0, 0.0, floor * ALMOST
+    left_sum = 0.0
+    for i in range(start, start + minbucket - 1):
+        left_sum += y[order[q, i]] - mean
+    row = order[q, start + minbucket - 1]
+    value = values[q, row]
+    for n_left in range(minbucket, n - minbucket + 1):
+        left_sum += y[row] - mean
+        row = order[q, start + n_left]
+        following = values[q, row]
+        square = left_sum * left_sum
+        # Division is slow: only what comes close to the best is computed as the definition says.
+        if square * (reciprocal[n_left] + reciprocal[n - n_left]) > nearly and following != value:
+            gain = square / n_left + square / (n - n_left)
             if gain > best:
-                best = gain
+                best, nearly = gain, gain * ALMOST
                 cut = (value + following) / 2
         value = following
     return best, cut
 
 
-@njit(cache=True, nogil=True)
-def _scan_contrast(n_classes, n, levels, score, counts, sums, table, totals, minbucket, left):
-    """Return (gain, cut) of the best cut of one contrast of a factor.
+@njit(inline="always")
+def _scan_classes(y_class, totals, values, order, q, start, end, minbucket, reciprocal, floor, left):
+    """Return (gain, cut) of the best cut of numeric column q for a class target; gain 0 if none beats `floor`.
 
-    `levels` lists the factor's levels by ascending `score`; `counts`, `sums` and `table` hold the
-    node's rows, deviations and classes by level.
+    The gain is the drop in n·Gini: Σ_k L_k²/n_L + Σ_k R_k²/n_R − Σ_k T_k²/n.
     """
-    best, cut = 0.0, 0.0
-    n_left = 0
-    left_sum = 0.0
-    base, right_squares, left_squares = 0.0, 0.0, 0.0
-    for k in range(n_classes):
+    n = end - start
+    left_squares, right_squares = 0.0, 0.0
+    for k in range(totals.shape[0]):
         left[k] = 0.0
-        base += totals[k] * totals[k]
-    base /= n
-    previous = -1
-    for position in range(levels.shape[0]):
-        level = levels[position]
-        if counts[level] == 0:
-            continue
-        if previous >= 0 and score[level] != score[previous] and n_left >= minbucket:
-            if n - n_left < minbucket:
-                break
-            if n_classes == 0:
-                square = left_sum * left_sum
-                gain = square / n_left + square / (n - n_left)
-            else:
-                left_squares, right_squares = 0.0, 0.0
-                for k in range(n_classes):
-                    left_squares += left[k] * left[k]
-                    right_squares += (totals[k] - left[k]) * (totals[k] - left[k])
-                gain = left_squares / n_left + right_squares / (n - n_left) - base
+        right_squares += totals[k] * totals[k]
+    base = right_squares / n
+    best, cut, nearly = 0.0, 0.0, (floor + base) * ALMOST
+    row = order[q, start]
+    value = values[q, row]
+    for n_left in range(1, n - minbucket + 1):
+        k = y_class[row]
+        left_squares += 2 * left[k] + 1
+        right_squares -= 2 * (totals[k] - left[k]) - 1
+        left[k] += 1
+        row = order[q, start + n_left]
+        following = values[q, row]
+        close = left_squares * reciprocal[n_left] + right_squares * reciprocal[n - n_left] > nearly
+        if close and following != value and n_left >= minbucket:
+            gain = left_squares / n_left + right_squares / (n - n_left) - base
             if gain > best:
-                best = gain
-                cut = (score[previous] + score[level]) / 2
-        n_left += counts[level]
-        if n_classes == 0:
-            left_sum += sums[level]
-        else:
-            for k in range(n_classes):
-                left[k] += table[level, k]
-        previous = level
+                best, nearly = gain, (gain + base) * ALMOST
+                cut = (value + following) / 2
+        value = following
     return best, cut
 
 
-@njit(cache=True, nogil=True)
-def _tally(y, n_classes, codes, rows, start, end, mean, counts, sums, table):
-    """Count a node's rows by level of one factor; return the number of levels present."""
+@njit(inline="always")
+def _scan_contrast_numbers(n, d, score, by_score, counts, sums, minbucket, reciprocal, floor):
+    """Return (gain, cut) of the best cut of contrast d for a numeric target; gain 0 if none beats `floor`.
+
+    `by_score` lists the factor's levels by ascending score; `counts` and `sums` hold the node's rows
+    and deviations by level. A level without rows changes nothing.
+    """
+    best, cut, nearly = 0.0, 0.0, floor * ALMOST
+    n_left, left_sum = 0, 0.0
+    previous = by_score[d, 0]
+    for position in range(by_score.shape[1]):
+        level = by_score[d, position]
+        square = left_sum * left_sum
+        close = square * (reciprocal[n_left] + reciprocal[n - n_left]) > nearly
+        if close and counts[level] > 0 and min(n_left, n - n_left) >= minbucket:
+            gain = square / n_left + square / (n - n_left)
+            if score[d, level] != score[d, previous] and gain > best:
+                best, nearly = gain, gain * ALMOST
+                cut = (score[d, previous] + score[d, level]) / 2
+        n_left += counts[level]
+        left_sum += sums[level]
+        previous = level if counts[level] > 0 else previous
+    return best, cut
+
+
+@njit(inline="always")
+def _scan_contrast_classes(n, d, score, by_score, counts, table, totals, minbucket, floor, left):
+    """Return (gain, cut) of the best cut of contrast d for a class target; gain 0 if none beats `floor`."""
+    base = 0.0
+    for k in range(totals.shape[0]):
+        left[k] = 0.0
+        base += totals[k] * totals[k]
+    base /= n
+    best, cut = floor * ALMOST, 0.0
+    found = 0.0
+    n_left = 0
+    previous = by_score[d, 0]
+    for position in range(by_score.shape[1]):
+        level = by_score[d, position]
+        if counts[level] == 0:
+            continue
+        if min(n_left, n - n_left) >= minbucket and score[d, level] != score[d, previous]:
+            left_squares, right_squares = 0.0, 0.0
+            for k in range(totals.shape[0]):
+                right = totals[k] - left[k]
+                left_squares += left[k] * left[k]
+                right_squares += right * right
+            gain = left_squares / n_left + right_squares / (n - n_left) - base
+            if gain > best:
+                best, found = gain, gain
+                cut = (score[d, previous] + score[d, level]) / 2
+        n_left += counts[level]
+        for k in range(totals.shape[0]):
+            left[k] += table[level, k]
+        previous = level
+    return found, cut
+
+
+@njit(inline="always")
+def _tally(is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums, table):
+    """Count a node's rows by level of factor q; return how many levels are present, the first and the last."""
     counts[:] = 0
-    if n_classes == 0:
-        sums[:] = 0.0
-        for i in range(start, end):
-            row = rows[i]
-            level = codes[row]
-            counts[level] += 1
-            sums[level] += y[row] - mean
-    else:
+    if is_class:
         table[:] = 0.0
         for i in range(start, end):
             row = rows[i]
-            level = codes[row]
+            level = codes[q, row]
             counts[level] += 1
-            table[level, int(y[row])] += 1
-    present = 0
+            table[level, y_class[row]] += 1
+    else:
+        sums[:] = 0.0
+        for i in range(start, end):
+            row = rows[i]
+            level = codes[q, row]
+            counts[level] += 1
+            sums[level] += y[row] - mean
+    present, lowest, highest = 0, counts.shape[0], -1
     for level in range(counts.shape[0]):
-        present += counts[level] > 0
-    return present
+        if counts[level] > 0:
+            present += 1
+            lowest, highest = min(lowest, level), level
+    return present, lowest, highest
 
 
-@njit(cache=True, nogil=True)
-def _risk(y, n_classes, rows, start, end, totals):
+@njit(inline="always")
+def _risk(is_class, y, y_class, rows, start, end, totals):
     """Return (risk, mean) of a node: Σ(y−ȳ)², or the number of rows outside the largest class."""
     n = end - start
-    if n_classes == 0:
-        total = 0.0
+    if is_class:
+        totals[:] = 0.0
         for i in range(start, end):
-            total += y[rows[i]]
-        mean = total / n
-        risk = 0.0
-        for i in range(start, end):
-            deviation = y[rows[i]] - mean
-            risk += deviation * deviation
-        return risk, mean
-    totals[:] = 0.0
+            totals[y_class[rows[i]]] += 1
+        return n - totals.max(), 0.0
+    total = 0.0
     for i in range(start, end):
-        totals[int(y[rows[i]])] += 1
-    largest = 0.0
-    for k in range(n_classes):
-        largest = max(largest, totals[k])
-    return n - largest, 0.0
+        total += y[rows[i]]
+    mean = total / n
+    risk = 0.0
+    for i in range(start, end):
+        deviation = y[rows[i]] - mean
+        risk += deviation * deviation
+    return risk, mean
 
 
-@njit(cache=True, nogil=True)
-def _partition(rows, start, end, goes_left, spare):
-    """Stably move the rows that go left to the front of [start, end); return where the right ones begin."""
+@njit(inline="always")
+def _partition(rows, q, start, end, goes_left, spare):
+    """Stably move the rows of list q that go left to the front of [start, end); return where the others begin."""
     kept, moved = start, 0
+    # Both writes always happen and one of the counters moves: no branch to mispredict.
     for i in range(start, end):
-        row = rows[i]
-        if goes_left[row]:
-            rows[kept] = row
-            kept += 1
-        else:
-            spare[moved] = row
-            moved += 1
+        row = rows[q, i]
+        rows[q, kept] = row
+        spare[moved] = row
+        kept += goes_left[row]
+        moved += 1 - goes_left[row]
     for i in range(moved):
-        rows[kept + i] = spare[i]
+        rows[q, kept + i] = spare[i]
     return kept
 
 
 @njit(cache=True, nogil=True)
 def grow(
-    y, n_classes, rows, values, codes, orders, source, is_factor, score, by_score, keep,
+    y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep,
     minsplit, minbucket, cp, maxdepth,
 ):  # fmt: skip
     """Grow and prune one tree.
@@ -192,11 +217,10 @@ def grow(
     ----------
     y : float64 (n,). Values, or class numbers 0..n_classes−1.
     n_classes : 0 for a numeric target.
-    rows : int32 (n_fit,). The rows to fit on, ascending; reordered in place, so that each leaf's
-        rows are contiguous.
+    fit_rows : uint32 (n_fit,). The rows to fit on, ascending.
     values : float64 (columns, n). Numeric predictors.
     codes : int32 (columns, n). Level numbers of factors.
-    orders : int32 (columns, n_fit). The fit rows in ascending order of each numeric column.
+    orders : uint32 (columns, n_fit). The fit rows in ascending order of each numeric column.
     source, is_factor, keep : (design columns,). The column behind each design column, whether that is
         a factor, and whether the tree may use it.
     score, by_score : (design columns, max levels). The contrast's value of each level, and the
@@ -205,47 +229,61 @@ def grow(
 
     Returns
     -------
-    column, cut, lower_left, left, right, start, end : arrays over nodes, the root first. `left` is −1
+    column, cut, lower_left, left, right, start, end, rows, number : arrays over nodes, the root first. `left` is −1
         in a leaf; `lower_left` tells whether x < cut goes to the left child; [start, end) is the node's
         run in `rows`. Nodes that pruning removed are unreachable.
+    rows : uint32 (n_fit,), the fit rows, leaf by leaf.
     number : int64. rpart's node numbers (children of ν are 2ν and 2ν+1).
     """
-    n = rows.shape[0]
+    n = fit_rows.shape[0]
     n_design = source.shape[0]
+    n_columns = values.shape[0]
+    is_class = n_classes > 0
     capacity = 2 * n + 1
-    column = np.full(capacity, NO_SPLIT, np.int32)
-    cut = np.zeros(capacity)
-    lower_left = np.zeros(capacity, np.bool_)
-    left_child = np.full(capacity, -1, np.int32)
-    right_child = np.full(capacity, -1, np.int32)
-    first = np.zeros(capacity, np.int32)
-    last = np.zeros(capacity, np.int32)
-    number = np.zeros(capacity, np.int64)
+    column = np.empty(capacity, np.int32)
+    cut = np.empty(capacity)
+    lower_left = np.empty(capacity, np.bool_)
+    left_child = np.empty(capacity, np.int32)
+    right_child = np.empty(capacity, np.int32)
+    first = np.empty(capacity, np.int32)
+    last = np.empty(capacity, np.int32)
+    number = np.empty(capacity, np.int64)
+    depth = np.empty(capacity, np.int32)
+    phase = np.empty(capacity, np.int8)  # 0 to be searched, 1 left child under way, 2 right child under way
     # The bookkeeping of cost-complexity pruning.
-    risk = np.zeros(capacity)
-    mean = np.zeros(capacity)
-    bound = np.zeros(capacity)
-    complexity = np.zeros(capacity)
-    kept_risk = np.zeros(capacity)  # summed risk of the leaves that the subtree keeps
-    kept_splits = np.zeros(capacity)
+    risk = np.empty(capacity)
+    bound = np.empty(capacity)
+    complexity = np.empty(capacity)
+    kept_risk = np.empty(capacity)  # summed risk of the leaves that the subtree keeps
+    kept_splits = np.empty(capacity)
+    # Bit-like flags by node and column: whether the column still varies there.
+    varies = np.zeros((capacity, n_columns), np.bool_)
 
-    numeric = np.unique(source[keep & ~is_factor])
-    order = np.empty((values.shape[0], n), np.int32)
-    for q in numeric:
-        order[q] = orders[q]
+    # List 0 .. n_columns−1: rows by each numeric column; the last list: rows in data order.
+    order = np.empty((n_columns + 1, n), np.uint32)
+    order[n_columns] = fit_rows
+    for d in range(n_design):
+        if keep[d]:
+            varies[0, source[d]] = True
+            if not is_factor[d]:
+                order[source[d]] = orders[source[d]]
+    rows = order[n_columns]
+    y_class = np.zeros(y.shape[0] if is_class else 1, np.uint32)
+    if is_class:
+        for i in range(n):
+            y_class[rows[i]] = np.uint32(y[rows[i]])
+    reciprocal = 1.0 / np.maximum(np.arange(n + 1), 1)
     n_levels = score.shape[1]
     counts = np.zeros(n_levels, np.int32)
     sums = np.zeros(n_levels)
     table = np.zeros((n_levels, max(n_classes, 1)))
     totals = np.zeros(max(n_classes, 1))
     class_left = np.zeros(max(n_classes, 1))
-    goes_left = np.zeros(y.shape[0], np.bool_)
-    spare = np.empty(n, np.int32)
+    goes_left = np.zeros(y.shape[0], np.uint8)
+    spare = np.empty(n, np.uint32)
 
     stack = np.empty(2 * (maxdepth + 2), np.int32)
-    phase = np.zeros(capacity, np.int8)  # 0 to be searched, 1 left child done, 2 both done
-    depth = np.zeros(capacity, np.int32)
-    first[0], last[0], number[0] = 0, n, 1
+    first[0], last[0], number[0], depth[0], phase[0] = 0, n, 1, 0, 0
     n_nodes = 1
     largest_gain = 0.0
     alpha = 0.0
@@ -255,45 +293,61 @@ def grow(
         t = stack[top]
         if phase[t] == 0:
             start, end = first[t], last[t]
-            risk[t], mean[t] = _risk(y, n_classes, rows, start, end, totals)
+            risk[t], mean = _risk(is_class, y, y_class, rows, start, end, totals)
             if t == 0:
                 alpha = cp * risk[0]
                 bound[0] = risk[0]
             complexity[t] = alpha
             kept_risk[t] = risk[t]
             kept_splits[t] = 0
+            left_child[t], right_child[t], column[t] = -1, -1, NO_SPLIT
             top -= 1
-            if end - start < minsplit or min(risk[t], bound[t]) <= alpha or depth[t] >= maxdepth:
+            n_here = end - start
+            if n_here < max(minsplit, 2 * minbucket):
+                continue
+            if min(risk[t], bound[t]) <= alpha or depth[t] >= maxdepth:
                 continue
 
-            best, best_column, best_cut = 0.0, NO_SPLIT, 0.0
-            tallied = -1
-            present = 0
+            best, best_column, best_cut, floor = 0.0, NO_SPLIT, 0.0, 0.0
+            tallied, present, lowest, highest, settled = -1, 0, 0, 0, False
             for d in range(n_design):
-                if not keep[d]:
+                q = source[d]
+                if not keep[d] or not varies[t, q]:
                     continue
                 if is_factor[d]:
-                    if source[d] != tallied:
-                        tallied = source[d]
-                        present = _tally(
-                            y, n_classes, codes[tallied], rows, start, end, mean[t], counts, sums, table
+                    if q != tallied:
+                        tallied = q
+                        present, lowest, highest = _tally(
+                            is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums, table
                         )
-                    if present < 2:
+                        varies[t, q] = present > 1
+                        settled = present < 2
+                    if settled:
                         continue
-                    gain, place = _scan_contrast(
-                        n_classes, end - start, by_score[d], score[d], counts, sums, table, totals,
-                        minbucket, class_left,
-                    )  # fmt: skip
-                else:
-                    q = source[d]
-                    gain, place = _scan_numeric(
-                        y, n_classes, values[q], order[q], start, end, minbucket, mean[t], totals, class_left
+                    if is_class:
+                        gain, place = _scan_contrast_classes(
+                            n_here, d, score, by_score, counts, table, totals, minbucket, floor, class_left
+                        )
+                    else:
+                        gain, place = _scan_contrast_numbers(
+                            n_here, d, score, by_score, counts, sums, minbucket, reciprocal, floor
+                        )
+                    # Two levels can be parted in one way only: the first contrast that tells them apart.
+                    settled = present == 2 and score[d, lowest] != score[d, highest]
+                elif values[q, order[q, start]] == values[q, order[q, end - 1]]:
+                    varies[t, q] = False
+                    continue
+                elif is_class:
+                    gain, place = _scan_classes(
+                        y_class, totals, values, order, q, start, end, minbucket, reciprocal, floor, class_left
                     )
+                else:
+                    gain, place = _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, floor)
                 # Numeric gains are compared across nodes as shares of the node's risk.
-                share = gain / risk[t] if n_classes == 0 else gain
+                share = gain if is_class else gain / risk[t]
                 largest_gain = max(largest_gain, share)
                 if share > best and share > RELATIVE_GAIN * largest_gain:
-                    best, best_column, best_cut = share, d, place
+                    best, best_column, best_cut, floor = share, d, place, gain
             if best_column == NO_SPLIT:
                 continue
 
@@ -303,26 +357,29 @@ def grow(
             for i in range(start, end):
                 row = rows[i]
                 x = score[best_column, codes[q, row]] if is_factor[best_column] else values[q, row]
-                goes_left[row] = x < best_cut
+                lower = x < best_cut
+                goes_left[row] = lower
                 total += y[row]
-                if goes_left[row]:
-                    below += y[row]
-                    n_below += 1
-            if n_below == 0 or n_below == end - start:
+                below += y[row] if lower else 0.0
+                n_below += lower
+            if n_below == 0 or n_below == n_here:
                 continue  # neighbouring doubles whose midpoint rounds onto one of them
-            lower_left[t] = below / n_below < (total - below) / (end - start - n_below)
+            lower_left[t] = below / n_below < (total - below) / (n_here - n_below)
             if not lower_left[t]:
                 for i in range(start, end):
-                    goes_left[rows[i]] = not goes_left[rows[i]]
-            middle = _partition(rows, start, end, goes_left, spare)
+                    goes_left[rows[i]] = 1 - goes_left[rows[i]]
+            middle = _partition(order, n_columns, start, end, goes_left, spare)
             if max(middle - start, end - middle) >= minsplit:
-                for q in numeric:
-                    _partition(order[q], start, end, goes_left, spare)
+                for d in range(n_design):
+                    q = source[d]
+                    if keep[d] and not is_factor[d] and varies[t, q]:
+                        _partition(order, q, start, end, goes_left, spare)
 
             column[t], cut[t] = best_column, best_cut
             left_child[t], right_child[t] = n_nodes, n_nodes + 1
             for child in range(n_nodes, n_nodes + 2):
-                depth[child] = depth[t] + 1
+                depth[child], phase[child] = depth[t] + 1, 0
+                varies[child] = varies[t]
                 number[child] = 2 * number[t] + child - n_nodes
             first[n_nodes], last[n_nodes] = start, middle
             first[n_nodes + 1], last[n_nodes + 1] = middle, end
@@ -371,7 +428,7 @@ def grow(
 
     return (
         column[:n_nodes], cut[:n_nodes], lower_left[:n_nodes], left_child[:n_nodes], right_child[:n_nodes],
-        first[:n_nodes], last[:n_nodes], number[:n_nodes],
+        first[:n_nodes], last[:n_nodes], rows.copy(), number[:n_nodes],
     )  # fmt: skip
 
 

@@ -46,14 +46,14 @@ class Cart:
         # R sees a logical as a number, not as a factor.
         logical = y.column.levels == (False, True)
         n_classes = 0 if logical else y.column.n_levels
-        rows = y.rows.astype(np.int32)
+        fit_rows = y.rows.astype(np.uint32)
         state, design = X.state, X.state.design
         nodes = tree.grow(
-            y.values, n_classes, rows, state.values, state.codes, state.orders(y.rows),
+            y.values, n_classes, fit_rows, state.values, state.codes, state.orders(y.rows),
             design.source, design.is_factor, design.score, design.by_score, X.keep,
             self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth,
         )  # fmt: skip
-        column, cut, lower_left, left, right, start, end, number = nodes
+        column, cut, lower_left, left, right, start, end, rows, number = nodes
         leaf = np.full(y.values.size, -1, np.int32)
         tree.assign_fitted(left, right, start, end, rows, leaf)
         return FittedCart(y, X, rows, column, cut, lower_left, left, right, start, end, number, leaf)

@@ -1,0 +1,16 @@
+# CPU seconds that R needs for the study, replicate by replicate, with the paper's own call of mice.
+#
+#   Rscript benchmark.R RULE REPLICATES
+#
+# Prints one line a replicate: seconds of synthesis, seconds of the analyses. Run it in this folder.
+
+source("common.R")
+arguments <- commandArgs(trailingOnly = TRUE)
+rule <- arguments[1]
+cpu <- function(expression) sum(system.time(expression)[1:2])
+for (r in seq_len(as.integer(arguments[2]))) {
+  data <- bootstrap_sample(r)
+  synthesis <- cpu(syn <- synthesise(data, make_post(rule)))
+  analyses <- cpu(analyse(syn))
+  cat(synthesis, analyses, "\n")
+}

@@ -1,0 +1,390 @@
+"""The tables of a study: full precision for files, rounded cells for readers, Monte Carlo errors in both.
+
+The Monte Carlo standard errors are those of Morris, White & Crowther (2019, Table 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.data import load_dataset
+from mice_sim.errors import MiceSimError
+from mice_sim.study.summary import Summary
+
+SOURCES = ("original", "bootstrap", "synthetic")
+DISCRIMINATION = ("estimate", "std_error", "statistic", "df", "p_value")
+MODEL_NAMES = {"ordinal": "Proportional-odds"}
+MOST_DECIMALS = 5
+# Where a published study shows what our analyses give.
+PUBLISHED = {
+    "volker_vink_2021": {
+        "descriptives": "table2", "correlations": "table3", "linear": "table4", "ordinal": "table5",
+        "discrimination": "table6", "confusion": "table7", "counts": "figure2",
+    }
+}  # fmt: skip
+HEADERS = {
+    "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
+    "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
+    "true_minus_synthetic": "True − synthetic",
+}  # fmt: skip
+
+
+class Key(NamedTuple):
+    """What a number is about; the same words as in `agreement.csv`."""
+
+    source: str
+    term: str
+    statistic: str
+
+
+class Cell(NamedTuple):
+    """A rounded number and its Monte Carlo standard error, which is "" if there can be none."""
+
+    key: Key
+    value: str
+    mcse: str
+
+
+class Row(NamedTuple):
+    stub: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """A table as a file and as something to read.
+
+    kind : the kind of its analysis. published : its name in the published numbers, or "".
+    frame : one row for each (term, source); beside each statistic its `…_mcse`.
+    stub, head : the names of the label columns; the (group, name) of the number columns.
+    """
+
+    name: str
+    kind: str
+    published: str
+    caption: str
+    frame: pd.DataFrame
+    stub: tuple[str, ...]
+    head: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+
+
+def report_tables(summary: Summary, config: Mapping[str, Any]) -> list[ReportTable]:
+    """Return the tables of a study, in the order of its analyses."""
+    published = PUBLISHED.get(str(config["report"].get("published")), {})
+    columns = data_columns(config)
+    found = []
+    for name, analysis in config["analysis"].items():
+        for part, kind in _parts(name, str(analysis["kind"])):
+            frame, layout = MAKERS.get(kind, (model_frame, _model_layout))
+            wide = frame(summary, part)
+            stub, head, labels = layout(wide, columns)
+            caption = _caption(kind, analysis, summary.replicates, published.get(part, ""))
+            rows = _rows(wide, labels)
+            found.append(ReportTable(part, kind, published.get(part, ""), caption, wide, stub, head, rows))
+    return found
+
+
+def data_columns(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the schema says of the data's columns; nothing if the data is no packaged one."""
+    try:
+        return load_dataset(config["data"]["name"]).attrs["schema"]["columns"]
+    except (KeyError, MiceSimError):
+        return {}
+
+
+def _parts(name: str, kind: str) -> list[tuple[str, str]]:
+    return [(name, kind), ("confusion", "confusion")] if kind == "discrimination" else [(name, kind)]
+
+
+# ---- full precision: one frame for each kind of analysis
+
+
+def descriptives_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """Univariate statistics of the original data, and their means over replicates."""
+    rows = _rows_of(summary, name)
+    return _wide([_truths(rows), _means(rows)], rows)
+
+
+def counts_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """Rows in each category: the mean and the spread over replicates."""
+    rows = _rows_of(summary, name)
+    return _wide([_truths(rows, "mean_count"), _means(rows, "mean_count"), _spreads(rows, "sd_count")], rows)
+
+
+def correlations_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """Correlations, and true − synthetic, which has the sign of the paper and not that of a bias."""
+    rows = _rows_of(summary, name)
+    synthetic = _biases(rows[rows["source"] == "synthetic"], "true_minus_synthetic")
+    return _wide([_truths(rows), _means(rows), synthetic.assign(value=-synthetic["value"])], rows)
+
+
+def model_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """Estimate, bias, empirical standard error, coverage, mean standard error and mean df of each term."""
+    rows = _rows_of(summary, name)
+    estimates, errors, df = (rows[rows["statistic"] == s] for s in ("estimate", "std_error", "df"))
+    coverage = summary.coverage[summary.coverage["analysis"] == name]
+    pieces = [_truths(estimates), _means(estimates), _biases(estimates, "bias"), _spreads(estimates, "emp_se"),
+              _coverages(coverage), _means(errors, "mean_std_error"), _means(df, "mean_df")]  # fmt: skip
+    return _wide(pieces, estimates)
+
+
+def discrimination_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """The pooled model that tells synthetic from true records, averaged over replicates."""
+    rows = _rows_of(summary, name)
+    pieces = [_means(rows[rows["statistic"] == statistic]) for statistic in DISCRIMINATION]
+    return _wide(pieces, rows[rows["statistic"] == "estimate"])
+
+
+def confusion_frame(summary: Summary, name: str) -> pd.DataFrame:
+    """How well that model classifies, averaged over replicates."""
+    rows = _rows_of(summary, name)
+    return _wide([_means(rows)], rows)
+
+
+def _rows_of(summary: Summary, name: str) -> pd.DataFrame:
+    return summary.rows[summary.rows["analysis"] == name]
+
+
+def _piece(rows: pd.DataFrame, value: Any, mcse: Any, statistic: str | None) -> pd.DataFrame:
+    labels = {"source": rows["source"], "term": rows["term"], "statistic": statistic or rows["statistic"]}
+    return pd.DataFrame({**labels, "value": value, "mcse": mcse})
+
+
+def _truths(rows: pd.DataFrame, statistic: str | None = None) -> pd.DataFrame:
+    known = rows.dropna(subset="truth").drop_duplicates(["term", "statistic"]).assign(source="original")
+    return _piece(known, known["truth"], 0.0, statistic)  # the original data is fixed
+
+
+def _means(rows: pd.DataFrame, statistic: str | None = None) -> pd.DataFrame:
+    return _piece(rows, rows["mean"], rows["sd"] / np.sqrt(rows["n"]), statistic)
+
+
+def _biases(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    return _piece(rows, rows["mean"] - rows["truth"], rows["sd"] / np.sqrt(rows["n"]), statistic)
+
+
+def _spreads(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
+    return _piece(rows, rows["sd"], rows["sd"] / np.sqrt(2 * (rows["n"] - 1)), statistic)
+
+
+def _coverages(rows: pd.DataFrame) -> pd.DataFrame:
+    share = rows["coverage"]
+    return _piece(rows, share, np.sqrt(share * (1 - share) / rows["n"]), "coverage")
+
+
+def _wide(pieces: list[pd.DataFrame], counted: pd.DataFrame) -> pd.DataFrame:
+    """One row for each (term, source), each statistic beside its `…_mcse`, and how many replicates counted."""
+    long = pd.concat(pieces)
+    n = counted.groupby(["term", "source"])["n"].min()
+    present = set(zip(long["term"], long["source"], strict=True))
+    index = [(t, s) for t in dict.fromkeys(long["term"]) for s in SOURCES if (t, s) in present]
+    columns = {"replicates": n.reindex(pd.MultiIndex.from_tuples(index)).astype("Int64").array}
+    for statistic, rows in long.groupby("statistic", sort=False):
+        numbers = rows.set_index(["term", "source"])[["value", "mcse"]].reindex(index)
+        columns |= {str(statistic): numbers["value"].array, f"{statistic}_mcse": numbers["mcse"].array}
+    return pd.DataFrame({"term": [t for t, _ in index], "source": [s for _, s in index], **columns})
+
+
+# ---- layouts: which number stands where
+
+Layout = tuple[tuple[str, ...], tuple[tuple[str, str], ...], list[tuple[tuple[str, ...], list[Key]]]]
+
+
+def _descriptives_layout(frame: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -> Layout:
+    statistics = _statistics(frame)
+    labels: list[tuple[tuple[str, ...], list[Key]]] = []
+    for term, source in zip(frame["term"], frame["source"], strict=True):
+        categorical = columns.get(term, {}).get("kind", "continuous") != "continuous"
+        stub = (f"{term} *" if categorical else term, source)
+        labels.append((stub, [Key(source, term, statistic) for statistic in statistics]))
+    return ("Variable", "Data"), tuple(("", header(s)) for s in statistics), labels
+
+
+def _term_layout(stub: str, wanted: Iterable[tuple[str, str]], frame: pd.DataFrame, _: Any) -> Layout:
+    """One row a term; `wanted` are (source, statistic)."""
+    given = {s: frame[frame["source"] == s] for s in SOURCES}
+    shown = [(s, name) for s, name in wanted if given[s][name].notna().any()]
+    grouped = len({s for s, _ in shown}) > 1
+    head = tuple((_group(source, statistic) if grouped else "", header(statistic)) for source, statistic in shown)
+    labels = [((t,), [Key(s, t, statistic) for s, statistic in shown]) for t in dict.fromkeys(frame["term"])]
+    return (stub,), head, labels
+
+
+def _statistic_layout(frame: pd.DataFrame, _: Any) -> Layout:
+    """One row a statistic, as a single term has them all."""
+    keys = [Key(s, t, name) for s, t in zip(frame["source"], frame["term"], strict=True) for name in _statistics(frame)]
+    return ("Statistic",), (("", "Value"),), [((header(key.statistic),), [key]) for key in keys]
+
+
+_counts_layout = partial(_term_layout, "Category", [(s, n) for s in SOURCES for n in ("mean_count", "sd_count")])
+_correlations_layout = partial(
+    _term_layout, "Pair", [*((s, "correlation") for s in SOURCES), ("synthetic", "true_minus_synthetic")]
+)
+_model_layout = partial(
+    _term_layout, "Term",
+    [("original", "estimate"), ("bootstrap", "bias"), ("bootstrap", "coverage"),
+     *(("synthetic", name) for name in ("bias", "coverage", "mean_std_error", "mean_df"))],
+)  # fmt: skip
+_discrimination_layout = partial(_term_layout, "Term", [("synthetic", name) for name in DISCRIMINATION])
+
+MAKERS: dict[str, tuple[Callable[[Summary, str], pd.DataFrame], Callable[..., Layout]]] = {
+    "descriptives": (descriptives_frame, _descriptives_layout),
+    "counts": (counts_frame, _counts_layout),
+    "correlations": (correlations_frame, _correlations_layout),
+    "discrimination": (discrimination_frame, _discrimination_layout),
+    "confusion": (confusion_frame, _statistic_layout),
+}  # what is not here is a regression model
+
+
+def _group(source: str, statistic: str) -> str:
+    return "" if statistic == "true_minus_synthetic" else source.capitalize()
+
+
+def _statistics(frame: pd.DataFrame) -> list[str]:
+    return [name.removesuffix("_mcse") for name in frame.columns if name.endswith("_mcse")]
+
+
+def header(statistic: str) -> str:
+    """Return a statistic's name for readers."""
+    return HEADERS.get(statistic, statistic.replace("_", " ").capitalize())
+
+
+# ---- cells: rounding
+
+
+def _rows(frame: pd.DataFrame, labels: list[tuple[tuple[str, ...], list[Key]]]) -> tuple[Row, ...]:
+    decimals = {name: _decimals(frame[name], frame[f"{name}_mcse"]) for name in _statistics(frame)}
+    at = {key: i for i, key in enumerate(zip(frame["source"], frame["term"], strict=True))}
+
+    def cell(key: Key) -> Cell:
+        row = frame.iloc[at[key.source, key.term]]
+        mcse = "" if key.source == "original" else fixed(row[f"{key.statistic}_mcse"], decimals[key.statistic], "")
+        return Cell(key, fixed(row[key.statistic], decimals[key.statistic]), mcse)
+
+    return tuple(Row(stub, tuple(cell(key) for key in keys)) for stub, keys in labels)
+
+
+def _decimals(value: pd.Series, mcse: pd.Series) -> int:
+    """As many decimals as let the smallest Monte Carlo error show one digit."""
+    positive = mcse[mcse > 0]
+    if positive.empty:
+        return 0 if (value.dropna() % 1 == 0).all() else 3
+    return int(np.clip(-np.floor(np.log10(positive.min())), 0, MOST_DECIMALS))
+
+
+def fixed(number: float, decimals: int, missing: str = "–") -> str:
+    """Return a number with so many decimals, a true minus sign, and never a minus zero."""
+    if not np.isfinite(number):
+        return missing
+    text = f"{number:.{decimals}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+# ---- captions
+
+
+def paper_name(published: str) -> str:
+    """Return "Table 2" for "table2"."""
+    word = published.rstrip("0123456789")
+    return f"{word.capitalize()} {published.removeprefix(word)}"
+
+
+def _caption(kind: str, analysis: Mapping[str, Any], replicates: int, published: str) -> str:
+    over = f"over {replicates} replicates"
+    sentence = {
+        "descriptives": f"Univariate descriptives of the original data and their means {over}. An asterisk (*) "
+        "marks a categorical variable, which counts as its level numbers.",
+        "counts": f"Number of rows in each category: the original data's, and mean and standard deviation {over}.",
+        "correlations": f"Correlations of the continuous variables: the original data's, and means {over}.",
+        "discrimination": f"Logistic regression that tells synthetic from true records: pooled results, means {over}.",
+        "confusion": f"Classification of records as synthetic or true by that regression: means {over}.",
+    }.get(
+        kind,
+        f"{MODEL_NAMES.get(kind, kind.capitalize())} regression {analysis.get('formula', '')}: estimates in the original data; bias, "
+        f"coverage of the confidence interval, mean standard error and mean degrees of freedom {over}.",
+    )
+    if not published:
+        return sentence
+    numbers = "" if published.startswith("table") else " in numbers"
+    return f"{paper_name(published)}{numbers}. {sentence}"
+
+
+# ---- files
+
+
+def write_tables(directory: Path, tables: Iterable[ReportTable]) -> None:
+    """Write each table as `<name>.csv`, `.md` and `.tex`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        texts = {"csv": to_csv(table), "md": to_markdown(table), "tex": to_latex(table)}
+        for extension, text in texts.items():
+            (directory / f"{table.name}.{extension}").write_text(text, encoding="utf-8", newline="\n")
+
+
+def to_csv(table: ReportTable) -> str:
+    return table.frame.to_csv(index=False, lineterminator="\n")
+
+
+def to_markdown(table: ReportTable) -> str:
+    """Return a Markdown table, Monte Carlo standard errors in parentheses."""
+    head = [*table.stub, *(f"{group} {name}".strip() for group, name in table.head)]
+    lines = [head, [*["---"] * len(table.stub), *["---:"] * len(table.head)]]
+    for row in table.rows:
+        lines.append([*row.stub, *(f"{c.value} ({c.mcse})" if c.mcse else c.value for c in row.cells)])
+    body = ("| " + " | ".join(text.replace("|", r"\|").replace("*", r"\*") for text in line) + " |" for line in lines)
+    caption = table.caption.replace("*", r"\*").replace("~", r"\~")
+    return f"{caption} Monte Carlo standard errors in parentheses.\n\n" + "\n".join(body) + "\n"
+
+
+def to_latex(table: ReportTable) -> str:
+    """Return a table environment for booktabs, Monte Carlo standard errors below their numbers."""
+    lines = [
+        r"\begin{table}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
+        rf"\caption{{{_latex(table.caption)} Monte Carlo standard errors in parentheses.}}",
+        rf"\begin{{tabular}}{{{'l' * len(table.stub)}{'r' * len(table.head)}}}", r"\toprule",
+        *_latex_groups(table),
+        _latex_line([*table.stub, *(name for _, name in table.head)]), r"\midrule",
+    ]  # fmt: skip
+    for row in table.rows:
+        lines.append(_latex_line([*row.stub, *(c.value for c in row.cells)]))
+        if any(c.mcse for c in row.cells):
+            lines.append(_latex_line(["" for _ in row.stub] + [f"({c.mcse})" if c.mcse else "" for c in row.cells]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def groups(table: ReportTable) -> list[tuple[str, int]]:
+    """Return the (group, width) of neighbouring columns; empty if no column has a group."""
+    runs: list[tuple[str, int]] = []
+    for group, _ in table.head:
+        if runs and runs[-1][0] == group:
+            runs[-1] = (group, runs[-1][1] + 1)
+        else:
+            runs.append((group, 1))
+    return runs if any(group for group, _ in runs) else []
+
+
+def _latex_groups(table: ReportTable) -> list[str]:
+    cells, rules, start = [""] * len(table.stub), [], len(table.stub) + 1
+    for group, width in groups(table):
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{_latex(group)}}}")
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    return [" & ".join(cells) + r" \\", " ".join(rules)] if rules else []
+
+
+def _latex_line(texts: Iterable[str]) -> str:
+    return " & ".join(_latex(text) for text in texts) + r" \\"
+
+
+def _latex(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
+               "−": "$-$", "–": "--", "<": "$<$", ">": "$>$"} | {c: f"\\{c}" for c in "&%$#_{}"}  # fmt: skip
+    return "".join(special.get(c, c) for c in text)
