@@ -16,13 +16,17 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from numba.core.dispatcher import Dispatcher
 from threadpoolctl import threadpool_limits
 
 import mice_sim
+from mice_sim.analysis import kernels as models
 from mice_sim.study.config import StudyConfig
 from mice_sim.study.engines import ENGINES
 from mice_sim.study.replicate import replicator
 from mice_sim.study.store import Store
+from mice_sim.synthesis import filter
+from mice_sim.synthesis.kernels import tree
 
 # The code that decides numbers; a change in it makes another study.
 SCIENCE = ("data", "synthesis", "analysis", "pooling", "streams.py", "study/analyses.py", "study/replicate.py",
@@ -49,6 +53,7 @@ class RunReport:
     startup_seconds : imports of this process apart, loading, checking and compiling.
     wall_seconds : from the first chunk handed over to the last one stored.
     cpu_seconds : of the replicates, over all workers. peak_mib : of the largest worker.
+    compiled : kernels that were compiled and not found compiled.
     """
 
     planned: int
@@ -59,6 +64,7 @@ class RunReport:
     wall_seconds: float
     cpu_seconds: float
     peak_mib: float
+    compiled: int
 
 
 def run_study(config: StudyConfig, progress: Progress | None = None) -> RunReport:
@@ -102,6 +108,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None) -> RunRepor
         wall_seconds=time.perf_counter() - started,
         cpu_seconds=cpu,
         peak_mib=peak,
+        compiled=_compiled(),
     )
     store.write_events()
     _write_provenance(config, report)
@@ -132,6 +139,12 @@ def _work(key: str, directory: str, chunk: list[int]) -> ChunkDone:
     Store(Path(directory)).write(shared.layout, [shared.run(r) for r in chunk])
     peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
     return ChunkDone(len(chunk), time.process_time() - began, peak)
+
+
+def _compiled() -> int:
+    """Return how many kernels this process has compiled itself."""
+    kernels = [f for module in (tree, filter, models) for f in vars(module).values() if isinstance(f, Dispatcher)]
+    return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
 
 
 def _workers(config: StudyConfig) -> int:

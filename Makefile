@@ -1,0 +1,44 @@
+# make paper   re-run the study of Volker & Vink (2021) and hold it against the published numbers
+# make test    run the tests
+# Everything is installed into .venv; only Python ≥ 3.11 and make are needed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ENV := .venv/installed
+
+.PHONY: paper test lint benchmark oracle data clean
+
+paper: $(ENV)
+	@$(BIN)/mice-sim run experiment=volker_vink_2021
+
+test: $(ENV)
+	@$(BIN)/python -m pytest
+
+lint: $(ENV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The following need R with mice (Debian: apt-get install r-cran-mice).
+
+benchmark: $(ENV)
+	@$(BIN)/mice-sim benchmark
+
+oracle: $(ENV)
+	Rscript tests/oracles/rpart.R tests/oracles
+	Rscript tests/oracles/models.R tests/oracles
+	cd experiments/volker_vink_2021/oracle && for version in 3.13 3.15; do \
+	  Rscript study.R mice-$$version 1 1000 mice_$$version.csv.gz; done
+
+data:
+	Rscript mice_sim/data/export_boys.R mice_sim/data
+
+$(ENV): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	@echo "Installing into .venv …"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist
