@@ -65,8 +65,7 @@ def logistic(x, y):
     eta = np.zeros(n)
     for _ in range(MAX_ITERATIONS):
         score = xt @ (y - probability)
-        weighted = xt * (probability * (1 - probability))
-        ok, step, covariance = cholesky_solve(weighted @ x, score)
+        ok, step, covariance = cholesky_solve((xt * (probability * (1 - probability))) @ x, score)
         if not ok:
             return False, beta, covariance, probability
         decrement = step @ score
@@ -77,9 +76,8 @@ def logistic(x, y):
         for _half in range(30):
             new = 0.0
             for i in range(n):
-                e = eta[i] + size * direction[i]
-                probability[i] = 1 / (1 + np.exp(-e))
-                new -= np.log1p(np.exp(-abs(e))) + (-min(e, 0.0) if y[i] == 1 else max(e, 0.0))
+                probability[i] = 1 / (1 + np.exp(-eta[i] - size * direction[i]))
+                new += np.log(probability[i] if y[i] == 1 else 1 - probability[i])
             if new >= log_likelihood - SLACK * abs(log_likelihood):
                 break
             size /= 2
