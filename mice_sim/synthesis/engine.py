@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,15 @@ def run(table: Table, spec: Specification, streams: Streams, log: EventLog) -> n
     return _Chain(table, spec, streams, log).run()
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """A column's last fit, with the versions of the columns and the predictors that it saw."""
+
+    version: np.ndarray
+    keep: np.ndarray
+    fitted: Fitted
+
+
 class _Chain:
     def __init__(self, table: Table, spec: Specification, streams: Streams, log: EventLog):
         self.table, self.spec, self.streams, self.log = table, spec, streams, log
@@ -38,10 +48,16 @@ class _Chain:
         # Row numbers by column: where a value is wanted, where predictors see it, where models learn.
         self.wanted = [np.flatnonzero(cells) for cells in replaced]
         self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
-        self.fit_rows = [np.flatnonzero(cells) for cells in observed]
+        self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in observed]
         self.masks = [self.design.mask(row) for row in spec.predictors]
+        self.uses = [np.flatnonzero(row | (np.arange(row.size) == j)) for j, row in enumerate(spec.predictors)]
         self.sets = np.repeat(table.values[None], spec.m, axis=0)
-        self.fits: dict[int, tuple[bytes, Fitted]] = {}
+        # Under mice-3.13 the derived columns, and they alone, change from set to set.
+        volatile = np.zeros(len(table.columns), bool)
+        volatile[list(spec.derived)] = spec.rule == "mice-3.13"
+        self.constant = ~volatile
+        self.volatile = self.design.mask(volatile)
+        self.fits: dict[int, _Fit] = {}
 
     def run(self) -> np.ndarray:
         self._check_unfilled()
@@ -95,18 +111,20 @@ class _Chain:
     def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> Fitted:
         """Fit column j's method, or return the last fit if nothing that it saw has changed."""
         method = self.spec.methods[j]
-        used = self.spec.predictors[j].copy()
-        used[j] = True
-        seen = self.state.version[used].tobytes()
-        if method.deterministic and j in self.fits and self.fits[j][0] == seen:
-            return self.fits[j][1]
+        used = self.uses[j]
+        version = self.state.version[used]
+        last = self.fits.get(j) if method.deterministic else None
+        if last and (version == last.version).all():
+            return last.fitted
         column, rows = self.table.columns[j], self.fit_rows[j]
         keep = self.masks[j]
         if method.uses_predictors and keep.any():
             keep = filter_predictors(self.state, j, keep, rows)
             self._report_dropped(iteration, i, j, keep)
-        fitted = method.fit(Target(column, self.table.values[j], rows), Predictors(self.state, keep), rng)
-        self.fits[j] = (seen, fitted)
+        alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
+        target, predictors = Target(column, self.table.values[j], rows), Predictors(self.state, keep, self.volatile)
+        fitted = method.fit(target, predictors, rng, last.fitted if last and alike else None)
+        self.fits[j] = _Fit(version, keep, fitted)
         return fitted
 
     def _report_dropped(self, iteration: int, i: int, j: int, keep: np.ndarray) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 NO_SPLIT = -1
+UNSEARCHED = -2
 # A split must beat this share of the largest gain seen so far anywhere in the tree.
 RELATIVE_GAIN = 1e-10
 # A gain computed with reciprocals is as close as this to the one computed with divisions.
@@ -208,8 +209,8 @@ def _partition(rows, q, start, end, goes_left, spare):
 
 @njit(cache=True, nogil=True)
 def grow(
-    y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep,
-    minsplit, minbucket, cp, maxdepth,
+    y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep, volatile,
+    minsplit, minbucket, cp, maxdepth, twin_column, twin_cut, twin_child, twin_search, twin_varies,
 ):  # fmt: skip
     """Grow and prune one tree.
 
@@ -225,15 +226,22 @@ def grow(
         a factor, and whether the tree may use it.
     score, by_score : (design columns, max levels). The contrast's value of each level, and the
         levels by ascending value.
+    volatile : (design columns,). Those that may change before this target is fitted again.
     minsplit, minbucket, cp, maxdepth : rpart's controls.
+    twin_… : column, cut, child, search and varies of an earlier tree for the same y, rows and controls
+        on predictors that differ in volatile columns only; empty if there is none. In nodes that hold
+        the same rows as in that tree, the other columns are not searched again.
 
     Returns
     -------
-    column, cut, lower_left, left, right, start, end, rows, number : arrays over nodes, the root first. `left` is −1
-        in a leaf; `lower_left` tells whether x < cut goes to the left child; [start, end) is the node's
-        run in `rows`. Nodes that pruning removed are unreachable.
+    column, cut, lower_left, left, child, start, end : arrays over nodes, the root first. `left` is −1 in
+        a leaf, else the left child, and the right one follows it; `lower_left` tells whether x < cut
+        goes left; [start, end) is the node's run in `rows`. Nodes that pruning removed are unreachable,
+        but `child` still knows them.
     rows : uint32 (n_fit,), the fit rows, leaf by leaf.
     number : int64. rpart's node numbers (children of ν are 2ν and 2ν+1).
+    search : (nodes, 3). Design column, cut and gain of the best split on columns that are not volatile;
+        column UNSEARCHED if the node was not searched. varies : (nodes, columns).
     """
     n = fit_rows.shape[0]
     n_design = source.shape[0]
@@ -244,7 +252,9 @@ def grow(
     cut = np.empty(capacity)
     lower_left = np.empty(capacity, np.bool_)
     left_child = np.empty(capacity, np.int32)
-    right_child = np.empty(capacity, np.int32)
+    child = np.empty(capacity, np.int32)
+    twin = np.empty(capacity, np.int32)
+    search = np.empty((capacity, 3))
     first = np.empty(capacity, np.int32)
     last = np.empty(capacity, np.int32)
     number = np.empty(capacity, np.int64)
@@ -284,6 +294,7 @@ def grow(
 
     stack = np.empty(2 * (maxdepth + 2), np.int32)
     first[0], last[0], number[0], depth[0], phase[0] = 0, n, 1, 0, 0
+    twin[0] = 0 if twin_column.shape[0] > 0 else -1
     n_nodes = 1
     largest_gain = 0.0
     alpha = 0.0
@@ -300,7 +311,8 @@ def grow(
             complexity[t] = alpha
             kept_risk[t] = risk[t]
             kept_splits[t] = 0
-            left_child[t], right_child[t], column[t] = -1, -1, NO_SPLIT
+            left_child[t], child[t], column[t] = -1, -1, NO_SPLIT
+            search[t, 0] = UNSEARCHED
             top -= 1
             n_here = end - start
             if n_here < max(minsplit, 2 * minbucket):
@@ -308,47 +320,60 @@ def grow(
             if min(risk[t], bound[t]) <= alpha or depth[t] >= maxdepth:
                 continue
 
-            best, best_column, best_cut, floor = 0.0, NO_SPLIT, 0.0, 0.0
-            tallied, present, lowest, highest, settled = -1, 0, 0, 0, False
-            for d in range(n_design):
-                q = source[d]
-                if not keep[d] or not varies[t, q]:
-                    continue
-                if is_factor[d]:
-                    if q != tallied:
-                        tallied = q
-                        present, lowest, highest = _tally(
-                            is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums, table
-                        )
-                        varies[t, q] = present > 1
-                        settled = present < 2
-                    if settled:
+            # First the columns that stay as they are, or what the twin knows of them; then the volatile ones.
+            best, best_column, best_cut = 0.0, NO_SPLIT, 0.0
+            known = twin[t] >= 0 and twin_search[twin[t], 0] != UNSEARCHED
+            if known:
+                best_column, best_cut = int(twin_search[twin[t], 0]), twin_search[twin[t], 1]
+                best = twin_search[twin[t], 2]
+                for d in range(n_design):
+                    if not volatile[d]:
+                        varies[t, source[d]] = twin_varies[twin[t], source[d]]
+            for turn in range(1 if known else 0, 2):
+                tallied, present, lowest, highest, settled = -1, 0, 0, 0, False
+                for d in range(n_design):
+                    q = source[d]
+                    if not keep[d] or not varies[t, q] or volatile[d] != (turn == 1):
                         continue
-                    if is_class:
-                        gain, place = _scan_contrast_classes(
-                            n_here, d, score, by_score, counts, table, totals, minbucket, floor, class_left
+                    if is_factor[d]:
+                        if q != tallied:
+                            tallied = q
+                            present, lowest, highest = _tally(
+                                is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums, table
+                            )
+                            varies[t, q] = present > 1
+                            settled = present < 2
+                        if settled:
+                            continue
+                        if is_class:
+                            gain, place = _scan_contrast_classes(
+                                n_here, d, score, by_score, counts, table, totals, minbucket, best, class_left
+                            )
+                        else:
+                            gain, place = _scan_contrast_numbers(
+                                n_here, d, score, by_score, counts, sums, minbucket, reciprocal, best
+                            )
+                        # Two levels can be parted in one way only: the first contrast that tells them apart.
+                        settled = present == 2 and score[d, lowest] != score[d, highest]
+                    elif values[q, order[q, start]] == values[q, order[q, end - 1]]:
+                        varies[t, q] = False
+                        continue
+                    elif is_class:
+                        gain, place = _scan_classes(
+                            y_class, totals, values, order, q, start, end, minbucket, reciprocal, best, class_left
                         )
                     else:
-                        gain, place = _scan_contrast_numbers(
-                            n_here, d, score, by_score, counts, sums, minbucket, reciprocal, floor
-                        )
-                    # Two levels can be parted in one way only: the first contrast that tells them apart.
-                    settled = present == 2 and score[d, lowest] != score[d, highest]
-                elif values[q, order[q, start]] == values[q, order[q, end - 1]]:
-                    varies[t, q] = False
-                    continue
-                elif is_class:
-                    gain, place = _scan_classes(
-                        y_class, totals, values, order, q, start, end, minbucket, reciprocal, floor, class_left
-                    )
-                else:
-                    gain, place = _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, floor)
-                # Numeric gains are compared across nodes as shares of the node's risk.
-                share = gain if is_class else gain / risk[t]
-                largest_gain = max(largest_gain, share)
-                if share > best and share > RELATIVE_GAIN * largest_gain:
-                    best, best_column, best_cut, floor = share, d, place, gain
-            if best_column == NO_SPLIT:
+                        gain, place = _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, best)
+                    if gain > best or (gain == best and gain > 0 and d < best_column):
+                        best, best_column, best_cut = gain, d, place
+                if turn == 0:
+                    search[t, 0], search[t, 1], search[t, 2] = best_column, best_cut, best
+            if known:
+                search[t] = twin_search[twin[t]]
+            # Numeric gains are compared across nodes as shares of the node's risk.
+            share = best if is_class else best / risk[t]
+            largest_gain = max(largest_gain, share)
+            if best_column == NO_SPLIT or share <= RELATIVE_GAIN * largest_gain:
                 continue
 
             # Left is the side with the lower mean, or the lower mean class number.
@@ -375,12 +400,14 @@ def grow(
                     if keep[d] and not is_factor[d] and varies[t, q]:
                         _partition(order, q, start, end, goes_left, spare)
 
-            column[t], cut[t] = best_column, best_cut
-            left_child[t], right_child[t] = n_nodes, n_nodes + 1
-            for child in range(n_nodes, n_nodes + 2):
-                depth[child], phase[child] = depth[t] + 1, 0
-                varies[child] = varies[t]
-                number[child] = 2 * number[t] + child - n_nodes
+            column[t], cut[t], left_child[t], child[t] = best_column, best_cut, n_nodes, n_nodes
+            twin_split = twin[t] >= 0 and not volatile[best_column]
+            twin_split = twin_split and twin_column[twin[t]] == best_column and twin_cut[twin[t]] == best_cut
+            for side in range(2):
+                c = n_nodes + side
+                depth[c], phase[c], number[c] = depth[t] + 1, 0, 2 * number[t] + side
+                varies[c] = varies[t]
+                twin[c] = twin_child[twin[t]] + side if twin_split else -1
             first[n_nodes], last[n_nodes] = start, middle
             first[n_nodes + 1], last[n_nodes + 1] = middle, end
             bound[n_nodes] = min(risk[t], bound[t]) - alpha
@@ -395,21 +422,21 @@ def grow(
             # What the right subtree must still be worth, given what the left one achieved.
             left = left_child[t]
             worth = max((risk[t] - kept_risk[left]) / (kept_splits[left] + 1), risk[t] - risk[left])
-            bound[right_child[t]] = min(worth, bound[t]) - alpha
+            bound[left + 1] = min(worth, bound[t]) - alpha
             phase[t] = 2
             top += 1
-            stack[top] = right_child[t]
+            stack[top] = left + 1
 
         else:
-            left, right = left_child[t], right_child[t]
+            left, right = left_child[t], left_child[t] + 1
             risk_left, splits_left = kept_risk[left], kept_splits[left]
             risk_right, splits_right = kept_risk[right], kept_splits[right]
             gain = (risk[t] - risk_left - risk_right) / (splits_left + splits_right + 1)
             # The weaker child collapses first, if the split is worth more than it.
             for turn in range(2):
                 weaker_is_left = (complexity[right] > complexity[left]) == (turn == 0)
-                child = left if weaker_is_left else right
-                if gain <= complexity[child]:
+                weaker = left if weaker_is_left else right
+                if gain <= complexity[weaker]:
                     break
                 if weaker_is_left:
                     risk_left, splits_left = risk[left], 0
@@ -419,7 +446,7 @@ def grow(
             complexity[t] = gain
             top -= 1
             if gain <= alpha:
-                left_child[t], right_child[t], column[t] = -1, -1, NO_SPLIT
+                left_child[t] = -1
                 complexity[t] = alpha
                 kept_risk[t], kept_splits[t] = risk[t], 0
             else:
@@ -427,13 +454,13 @@ def grow(
                 kept_splits[t] = splits_left + splits_right + 1
 
     return (
-        column[:n_nodes], cut[:n_nodes], lower_left[:n_nodes], left_child[:n_nodes], right_child[:n_nodes],
-        first[:n_nodes], last[:n_nodes], rows.copy(), number[:n_nodes],
+        column[:n_nodes], cut[:n_nodes], lower_left[:n_nodes], left_child[:n_nodes], child[:n_nodes],
+        first[:n_nodes], last[:n_nodes], rows.copy(), number[:n_nodes], search[:n_nodes], varies[:n_nodes],
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def assign_fitted(left, right, start, end, rows, leaf):
+def assign_fitted(left, start, end, rows, leaf):
     """Write into `leaf` (n,) the leaf of every fitted row."""
     stack = np.empty(left.shape[0] + 1, np.int32)
     top = 0
@@ -445,12 +472,12 @@ def assign_fitted(left, right, start, end, rows, leaf):
             for i in range(start[t], end[t]):
                 leaf[rows[i]] = t
         else:
-            stack[top + 1], stack[top + 2] = left[t], right[t]
+            stack[top + 1], stack[top + 2] = left[t], left[t] + 1
             top += 2
 
 
 @njit(cache=True, nogil=True)
-def assign(targets, values, codes, source, is_factor, score, column, cut, lower_left, left, right, leaf):
+def assign(targets, values, codes, source, is_factor, score, column, cut, lower_left, left, leaf):
     """Write into `leaf` (n,) the leaf that each row of `targets` falls into."""
     for i in range(targets.shape[0]):
         row = targets[i]
@@ -459,7 +486,7 @@ def assign(targets, values, codes, source, is_factor, score, column, cut, lower_
             d = column[t]
             q = source[d]
             x = score[d, codes[q, row]] if is_factor[d] else values[q, row]
-            t = left[t] if (x < cut[t]) == lower_left[t] else right[t]
+            t = left[t] + ((x < cut[t]) != lower_left[t])
         leaf[row] = t
 
 

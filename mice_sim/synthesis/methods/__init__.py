@@ -1,6 +1,6 @@
 """Conditional methods, one file each: a fit/draw pair registered under the name people type.
 
-To add one, write a frozen dataclass whose fields are its options, with `fit(y, X) -> fitted` and
+To add one, write a frozen dataclass whose fields are its options, with `fit(y, X, rng, previous) -> fitted` and
 `fitted.draw(rows, rng) -> values`, and list it in `METHODS` (or call `register`).
 """
 

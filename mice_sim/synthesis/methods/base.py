@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from mice_sim.synthesis.state import WorkingState
 
 @dataclass(frozen=True)
 class Target:
-    """The column to be drawn: `values` (n,) with the fit rows listed in `rows`."""
+    """The column to be drawn: `values` (n,) with the fit rows listed in `rows` (uint32, ascending)."""
 
     column: Column
     values: np.ndarray
@@ -22,10 +22,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Predictors:
-    """The working state seen through the design columns that survived the filter (`keep`, bool (D,))."""
+    """The working state seen through the design columns that survived the filter.
+
+    keep : bool (D,), those columns. volatile : bool (D,), those that may change between the sets.
+    """
 
     state: WorkingState
     keep: np.ndarray
+    volatile: np.ndarray
 
     def matrix(self, rows: np.ndarray) -> np.ndarray:
         """Return the (len(rows) × kept) design matrix, without intercept."""
@@ -50,4 +54,8 @@ class Method(Protocol):
     @property
     def uses_predictors(self) -> bool: ...
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator | None = None) -> Fitted: ...
+    def fit(
+        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: Any = None
+    ) -> Fitted:
+        """Fit y on X. `previous` is this method's last fit if only volatile predictors changed since."""
+        ...

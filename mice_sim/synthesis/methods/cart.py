@@ -41,22 +41,35 @@ class Cart:
         if isinstance(self.cp, bool) or not isinstance(self.cp, int | float) or not math.isfinite(self.cp):
             raise MiceSimError(f"cp is {self.cp!r}; give a finite number such as 1e-4.")
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator | None = None) -> FittedCart:
-        """Grow the tree of y on X; a factor by Gini with pruning on misclassification, else by variance."""
+    def fit(
+        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: FittedCart | None = None
+    ) -> FittedCart:
+        """Grow the tree of y on X; a factor by Gini with pruning on misclassification, else by variance.
+
+        `previous` is a fit of the same y on predictors that differ in volatile columns only; it saves
+        time and changes nothing.
+        """
         # R sees a logical as a number, not as a factor.
         logical = y.column.levels == (False, True)
         n_classes = 0 if logical else y.column.n_levels
-        fit_rows = y.rows.astype(np.uint32)
         state, design = X.state, X.state.design
         nodes = tree.grow(
-            y.values, n_classes, fit_rows, state.values, state.codes, state.orders(y.rows),
-            design.source, design.is_factor, design.score, design.by_score, X.keep,
+            y.values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
+            design.source, design.is_factor, design.score, design.by_score, X.keep, X.volatile,
             self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth,
+            *(previous.memory if previous else NO_MEMORY),
         )  # fmt: skip
-        column, cut, lower_left, left, right, start, end, rows, number = nodes
+        column, cut, lower_left, left, child, start, end, rows, number, search, varies = nodes
         leaf = np.full(y.values.size, -1, np.int32)
-        tree.assign_fitted(left, right, start, end, rows, leaf)
-        return FittedCart(y, X, rows, column, cut, lower_left, left, right, start, end, number, leaf)
+        tree.assign_fitted(left, start, end, rows, leaf)
+        memory = (column, cut, child, search, varies)
+        return FittedCart(y, X, column, cut, lower_left, left, start, end, rows, number, leaf, memory)
+
+
+# What a tree remembers for the next fit: column, cut, child, search, varies of every node.
+NO_MEMORY = (
+    np.zeros(0, np.int32), np.zeros(0), np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros((0, 0), bool),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,16 +78,16 @@ class FittedCart:
 
     y: Target
     X: Predictors
-    rows: np.ndarray
     column: np.ndarray
     cut: np.ndarray
     lower_left: np.ndarray
     left: np.ndarray
-    right: np.ndarray
     start: np.ndarray
     end: np.ndarray
+    rows: np.ndarray
     number: np.ndarray
     leaf: np.ndarray
+    memory: tuple
 
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return for each row the value of a donor drawn uniformly from its leaf."""
@@ -85,7 +98,7 @@ class FittedCart:
             leaf = leaf.copy()
             tree.assign(
                 others, state.values, state.codes, design.source, design.is_factor, design.score,
-                self.column, self.cut, self.lower_left, self.left, self.right, leaf,
+                self.column, self.cut, self.lower_left, self.left, leaf,
             )  # fmt: skip
         donors = tree.draw_donors(rows, leaf, self.start, self.end, self.rows, rng.random(rows.size))
         return self.y.values[donors]

@@ -17,7 +17,9 @@ class Sample:
     deterministic: ClassVar[bool] = True
     uses_predictors: ClassVar[bool] = False
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator | None = None) -> FittedSample:
+    def fit(
+        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: object = None
+    ) -> FittedSample:
         return FittedSample(y.values[y.rows])
 
 
