@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def synthesize(
         table, m=m, maxit=maxit, method=method, predictor_matrix=predictor_matrix,
         visit_sequence=visit_sequence, derived=derived, where=where, rule=rule, **options,
     )  # fmt: skip
-    entropy = np.random.SeedSequence().entropy if seed is None else seed
+    entropy = secrets.randbits(128) if seed is None else seed
     log = EventLog(strict)
     sets = engine.run(table, spec, lambda i, name, k: streams.stream(entropy, "synthesis", 0, i, name, k), log)
     return FittableSynthesis(table, sets, spec, data.index, log)

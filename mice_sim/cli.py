@@ -22,7 +22,9 @@ class _Group(click.Group):
             click.echo(f"mice-sim: {error}", err=True)
             context.exit(1)
         except KeyboardInterrupt:
-            click.echo("\nmice-sim: interrupted; finished chunks are kept, run the same command again to go on.", err=True)
+            click.echo(
+                "\nmice-sim: interrupted; finished chunks are kept, run the same command again to go on.", err=True
+            )
             context.exit(130)
 
 
@@ -59,7 +61,8 @@ def run(overrides: tuple[str, ...]) -> None:
         done = run_study(config, update)
     _report(config.directory)
     click.echo(
-        f"{done.ran} replicates in {done.wall_seconds:.1f} s ({1000 * done.cpu_seconds / max(done.ran, 1):.1f} ms CPU each), "
+        f"{done.ran} replicates in {done.wall_seconds:.1f} s "
+        f"({1000 * done.cpu_seconds / max(done.ran, 1):.1f} ms CPU each), "
         f"{done.present} were there; start-up {import_seconds + done.startup_seconds:.1f} s, "
         f"of which {done.compiled} kernels compiled; largest worker {done.peak_mib:.0f} MiB."
     )

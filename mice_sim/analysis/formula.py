@@ -92,7 +92,7 @@ def _positions(term: Term, text: str, columns: tuple[Column, ...]) -> tuple[int,
 
 
 def _check_margins(text: str, terms: tuple, columns: tuple[Column, ...], intercept: bool) -> None:
-    present = {frozenset(term) for term in terms} | ({frozenset()} if intercept else set())
+    present: set[frozenset[int]] = {frozenset(term) for term in terms} | ({frozenset()} if intercept else set())
     for term in terms:
         for j in term:
             if columns[j].is_factor and frozenset(term) - {j} not in present:

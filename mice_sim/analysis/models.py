@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from mice_sim.analysis import kernels
@@ -48,7 +50,7 @@ def ordinal(formula: ModelFormula, values: np.ndarray) -> Estimates:
     ok, theta, covariance = kernels.ordinal(np.ascontiguousarray(x), y, len(levels))
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; a level of {response.name} may be empty.")
-    cuts = [f"{a}|{b}" for a, b in zip(levels[:-1], levels[1:], strict=True)]
+    cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
     return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size))
 

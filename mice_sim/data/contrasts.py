@@ -12,9 +12,7 @@ POLYNOMIAL_SUFFIXES = (".L", ".Q", ".C")
 
 def polynomial_names(name: str, n_levels: int) -> list[str]:
     """Return R's names of the polynomial scores of `name`: .L, .Q, .C, ^4, ^5, …"""
-    return [
-        name + (POLYNOMIAL_SUFFIXES[k] if k < 3 else f"^{k + 1}") for k in range(n_levels - 1)
-    ]
+    return [name + (POLYNOMIAL_SUFFIXES[k] if k < 3 else f"^{k + 1}") for k in range(n_levels - 1)]
 
 
 def treatment(n_levels: int) -> np.ndarray:

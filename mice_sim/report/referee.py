@@ -154,9 +154,9 @@ def _judge_exact(cell, ours: float, target: float, published: Published) -> tupl
     if same:
         return "exact", ""
     for known in published.explained:
-        if all(known[k] == getattr(cell, k) for k in ("table", "source", "term", "statistic")):
-            if abs(ours - target) <= known["tolerance"]:
-                return "explained", known["reason"]
+        alike = all(known[k] == getattr(cell, k) for k in ("table", "source", "term", "statistic"))
+        if alike and abs(ours - target) <= known["tolerance"]:
+            return "explained", known["reason"]
     return "different", "a deterministic number that differs in a printed digit"
 
 
@@ -218,7 +218,11 @@ def _verdict(agreement: pd.DataFrame, published: Published, summary: Summary, co
     if count.get("exact", 0) + count.get("explained", 0):
         sentences.append(
             f"{count.get('exact', 0)} deterministic numbers agree in every printed digit"
-            + (f", {count['explained']} differs for a known reason: {_names(agreement, 'explained')}." if count.get("explained") else ".")
+            + (
+                f", {count['explained']} differs for a known reason: {_names(agreement, 'explained')}."
+                if count.get("explained")
+                else "."
+            )
         )
     if len(scores):
         sentences.append(

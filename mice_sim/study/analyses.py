@@ -41,7 +41,9 @@ Values = tuple[np.ndarray, np.ndarray]
 class Analysis(Protocol):
     """`blocks` says which rows an analysis gives; `single` is None where it needs synthetic sets."""
 
-    blocks: tuple[Block, ...]
+    @property
+    def blocks(self) -> tuple[Block, ...]: ...
+
     on_single: bool
 
     def single(self, values: np.ndarray) -> Values: ...
@@ -61,7 +63,8 @@ class StatisticsAnalysis:
     def __init__(self, name: str, compute: Callable[[np.ndarray], Statistics], truth: Table, pool_name: str):
         if pool_name not in STATISTICS_POOLS:
             raise MiceSimError(
-                f"pooling.{name} is '{pool_name}', which can't pool statistics{nearest(pool_name, list(STATISTICS_POOLS))}"
+                f"pooling.{name} is '{pool_name}', which can't pool statistics"
+                + nearest(pool_name, list(STATISTICS_POOLS))
             )
         self._compute, self._scale = compute, STATISTICS_POOLS[pool_name]
         example = compute(truth.values)
@@ -166,9 +169,7 @@ def run_single(analysis: Analysis, values: np.ndarray) -> tuple[list[Values], st
         return [_failed(block) for block in analysis.blocks], str(error)
 
 
-def run_pooled(
-    analysis: Analysis, sets: np.ndarray, rng: np.random.Generator
-) -> tuple[list[Values], str | None]:
+def run_pooled(analysis: Analysis, sets: np.ndarray, rng: np.random.Generator) -> tuple[list[Values], str | None]:
     """Return the pooled blocks of m sets, and the reason if a model did not converge on one of them."""
     try:
         return analysis.pooled(sets, rng), None

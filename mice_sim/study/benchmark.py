@@ -27,7 +27,10 @@ def run_benchmark(replicates: int, echo: Callable[[str], None]) -> None:
     has_r = shutil.which("Rscript") and folder.exists()
     if not has_r:
         echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
-    echo(f"{'rule':<10} {'stage':<12} {'R, ms':>9} {'ours, ms':>9} {'ratio':>7}   (CPU, median of {replicates} replicates)")
+    echo(
+        f"{'rule':<10} {'stage':<12} {'R, ms':>9} {'ours, ms':>9} {'ratio':>7}   "
+        f"(CPU, median of {replicates} replicates)"
+    )
     for rule, experiment in EXPERIMENTS.items():
         ours = _ours(replicator(compose([f"experiment={experiment}"]).key()), 5 * replicates)
         theirs = _r(folder, rule, replicates) if has_r else np.full((1, 2), np.nan)
@@ -56,9 +59,7 @@ def _ours(shared: Replicator, replicates: int) -> np.ndarray:
 
 def _r(folder, rule: str, replicates: int) -> np.ndarray:
     """CPU seconds (replicates, 2) in R: synthesis, analyses."""
-    done = subprocess.run(
-        ["Rscript", "benchmark.R", rule, str(replicates)], cwd=folder, capture_output=True, text=True
-    )
+    done = subprocess.run(["Rscript", "benchmark.R", rule, str(replicates)], cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise MiceSimError(f"R could not run the study ({done.stderr.strip().splitlines()[-1]}); install r-cran-mice.")
     return np.array([line.split() for line in done.stdout.splitlines() if line.strip()], dtype=float)

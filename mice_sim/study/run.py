@@ -118,7 +118,11 @@ def run_study(config: StudyConfig, progress: Progress | None = None) -> RunRepor
 def identity(config: StudyConfig) -> dict:
     """Return what makes a study this study: configuration, data and scientific code."""
     package = Path(mice_sim.__file__).parent
-    files = [f for part in SCIENCE for f in ([package / part] if part.endswith(".py") else sorted((package / part).rglob("*")))]
+    files = [
+        f
+        for part in SCIENCE
+        for f in ([package / part] if part.endswith(".py") else sorted((package / part).rglob("*")))
+    ]
     digest = hashlib.sha256()
     for file in files:
         if file.suffix in (".py", ".csv", ".yaml"):

@@ -51,7 +51,8 @@ class Store:
             stored = json.loads(file.read_text())
             if stored != identity:
                 raise MiceSimError(
-                    f"{self.directory} holds replicates of another study ({'; '.join(_differences(stored, identity))}); "
+                    f"{self.directory} holds replicates of another study "
+                    f"({'; '.join(_differences(stored, identity))}); "
                     "choose another output, or delete the folder."
                 )
         _write(file, json.dumps(identity, indent=2, sort_keys=True))
@@ -61,7 +62,9 @@ class Store:
         """Return the stored configuration, or raise MiceSimError if there is no study."""
         file = self.directory / "config.yaml"
         if not file.exists():
-            raise MiceSimError(f"{self.directory} holds no study; run one first with `mice-sim run output={self.directory}`.")
+            raise MiceSimError(
+                f"{self.directory} holds no study; run one first with `mice-sim run output={self.directory}`."
+            )
         return yaml.safe_load(file.read_text(encoding="utf-8"))
 
     # ---- writing

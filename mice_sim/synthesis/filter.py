@@ -92,4 +92,4 @@ def _well_conditioned(matrix, eps):
                 total -= factor[i, k] * column[k]
             column[i] = total / factor[i, i]
             trace += column[i] * column[i]
-    return 1.0 > eps * largest * trace
+    return eps * largest * trace < 1.0

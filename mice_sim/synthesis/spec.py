@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ Rule = Literal["mice-3.13", "mice-3.15"]
 RULES = ("mice-3.13", "mice-3.15")
 WHERE = ("all", "missing", "observed", "none")
 
-Where = str | np.ndarray | pd.DataFrame
+Where: TypeAlias = str | np.ndarray | pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Specification:
                     f"{observed.shape[1]} and {observed.shape[0]}; give one entry for each cell."
                 )
             return self.where
-        words = {"all": True, "none": False, "missing": ~observed, "observed": observed}
-        return np.broadcast_to(words[self.where], observed.shape)
+        every = np.ones_like(observed)
+        return {"all": every, "none": ~every, "missing": ~observed, "observed": observed}[self.where]
 
 
 def specify(
@@ -160,7 +160,9 @@ def _predictors(table: Table, given: object, expressions: Mapping[str, Expressio
         if isinstance(given, pd.DataFrame):
             for axis in (given.index, given.columns):
                 if set(map(str, axis)) != set(names):
-                    raise MiceSimError("The predictor matrix must name every column of the data once, in rows and columns.")
+                    raise MiceSimError(
+                        "The predictor matrix must name every column of the data once, in rows and columns."
+                    )
             given = given.loc[names, names].to_numpy()
         array = np.asarray(given)
         if array.shape != (p, p):
@@ -180,9 +182,7 @@ def _code(code: object, target: str, predictor: str) -> bool:
     return bool(code)
 
 
-def _visits(
-    table: Table, given: Sequence[str] | None, expressions: Mapping[str, Expression]
-) -> tuple[int, ...]:
+def _visits(table: Table, given: Sequence[str] | None, expressions: Mapping[str, Expression]) -> tuple[int, ...]:
     if given is not None:
         order = list(given)
         if len(set(order)) < len(order):
@@ -203,7 +203,9 @@ def _visits(
     for name, expression in expressions.items():
         late = [parent for parent in expression.parents if order.index(parent) > order.index(name)]
         if late:
-            raise MiceSimError(f"The visit sequence has '{name}' before its parent '{late[0]}'; visit '{late[0]}' first.")
+            raise MiceSimError(
+                f"The visit sequence has '{name}' before its parent '{late[0]}'; visit '{late[0]}' first."
+            )
     return tuple(table.index(name) for name in order)
 
 

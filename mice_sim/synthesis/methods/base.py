@@ -35,7 +35,7 @@ class Predictors:
         """Return the (len(rows) × kept) design matrix, without intercept."""
         state = self.state
         kept = np.flatnonzero(self.keep)
-        columns = [state.design.row(d, state.values, state.codes)[rows] for d in kept]
+        columns = [state.design.row(int(d), state.values, state.codes)[rows] for d in kept]
         return np.column_stack(columns) if columns else np.zeros((rows.size, 0))
 
 
@@ -54,8 +54,6 @@ class Method(Protocol):
     @property
     def uses_predictors(self) -> bool: ...
 
-    def fit(
-        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: Any = None
-    ) -> Fitted:
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: Any = None) -> Fitted:
         """Fit y on X. `previous` is this method's last fit if only volatile predictors changed since."""
         ...
