@@ -9,8 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,32 +21,25 @@ from rich.console import Console
 from mice_sim.report import tables
 from mice_sim.report.build import build
 from mice_sim.report.figures import wilson
+from mice_sim.report.html import render
+from mice_sim.report.referee import COLUMNS, Verdict, judge
 from mice_sim.report.terminal import show
 from mice_sim.study.config import compose
 from mice_sim.study.run import run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
 
-
-@dataclass
-class FakeVerdict:
-    agrees: bool | None = None
-    headline: str = "Not judged."
-    sentences: list[str] = field(default_factory=list)
-    agreement: pd.DataFrame | None = None
+NOT_JUDGED = Verdict(None, "Not judged.", [], None)
 
 
-AGREEMENT = ["table", "source", "term", "statistic", "published", "printed", "ours", "mcse", "z", "verdict", "note"]
-
-
-def failing_verdict() -> FakeVerdict:
+def failing_verdict() -> Verdict:
     rows = [
         ("table4", "synthetic", "age", "bias", -0.0326, "-0.033", 0.5, 0.002, 266.0, "outside", ""),
-        ("table2", "original", "age", "median", 10.5045, "10.50", 10.6, 0.0, math.nan, "different", "<b>other</b> data"),
+        ("table2", "original", "age", "median", 10.5045, "10.50", 10.6, 0.0, math.nan, "different", "<b>other</b>"),
         ("table2", "synthetic", "tv", "median", 3.1885, "3.19", 3.2, 0.0, math.nan, "explained", "A tie."),
         ("table3", "original", "age:hgt", "correlation", 0.9756, "0.976", 0.9756, 0.0, math.nan, "exact", ""),
     ]
-    return FakeVerdict(False, "Does not agree: 2 of 4 numbers.", ["Look & see."], pd.DataFrame(rows, columns=AGREEMENT))
+    return Verdict(False, "Does not agree: 2 of 4 numbers.", ["Look & see."], pd.DataFrame(rows, columns=COLUMNS))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +70,7 @@ def tiny_summary() -> Summary:
     return Summary(pd.DataFrame(rows, columns=columns), coverage, pd.DataFrame(), 25)
 
 
-TINY_CONFIG = {
+TINY_CONFIG: dict[str, Any] = {
     "data": {"name": "elsewhere"},
     "analysis": {"risk": {"kind": "logistic", "formula": "y ~ x"}, "pairs": {"kind": "correlations"}},
     "report": {"published": None},
@@ -192,7 +186,7 @@ def test_the_page_says_the_verdict_before_anything_else(page):
     assert headings[1] == ("2", "Does not agree: 2 of 4 numbers.")
     assert "Look &amp; see." in page
     levels = [int(level) for level, _ in headings]
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_the_page_holds_every_table_and_every_figure_with_words_in_its_place(page):
@@ -209,7 +203,7 @@ def test_a_failing_verdict_names_its_cells_and_marks_them_in_their_tables(page):
     cells = page[page.index("Outside or different") : page.index(">Explained<")]
     assert re.search(r"Table 4.*synthetic.*age.*Bias.*−0.033.*0.5000 ± 0.0020.*outside", cells)
     assert re.search(r"Table 2.*original.*age.*Median.*10.50.*different", cells)
-    assert "&lt;b&gt;other&lt;/b&gt; data" in cells
+    assert "&lt;b&gt;other&lt;/b&gt;" in cells
     assert page.count('<td class="outside">') == page.count('<td class="different">') == 1
 
 
@@ -221,10 +215,20 @@ def test_the_page_ends_with_what_was_run(page):
 def test_without_a_published_study_there_is_no_agreement(study, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(study, copy)
-    page = build(copy, FakeVerdict()).read_text(encoding="utf-8")
+    page = build(copy, NOT_JUDGED).read_text(encoding="utf-8")
     assert "Not judged." in page
     assert "Agreement with the published numbers" not in page
     assert not (copy / "agreement.csv").exists()
+
+
+def test_the_referees_verdict_on_too_few_replicates_stands_on_the_page(study, page):
+    store = Store(study)
+    config, summary = store.config(), summarise(store, 6, 5)
+    verdict = judge(summary, config)
+    text = render(study, config, 6, verdict, tables.report_tables(summary, config), [])
+    assert verdict.agrees is None
+    assert f'<h2 id="verdict">{verdict.headline}</h2>' in text
+    assert "not judged" in text
 
 
 # ---- the terminal
@@ -236,7 +240,8 @@ def test_the_terminal_shows_tables_verdict_and_paths_without_cutting_a_number(st
     console = Console(file=out, width=width)
     show(console, summarise(store, 6, 5), store.config(), failing_verdict(), study)
     text = out.getvalue()
-    assert "Table 2" in text and "Table 7" in text
+    assert "Table 2" in text
+    assert "Table 7" in text
     assert "…" not in text
     assert "outside: Table 4, synthetic, age, Bias: published −0.033, here 0.5000 ± 0.0020" in text
     assert str(study / "report.html") in text

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from mice_sim.report.tables import MAKERS, ReportTable, data_columns
+from mice_sim.report.tables import MAKERS, ReportTable, data_columns, paper_name
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary
 
@@ -22,12 +23,13 @@ WIDTH = 6.3  # inches: the text width of a page
 INK = "#262626"  # of text and lines; the page swaps it for its own text colour
 Z95 = 1.959963984540054
 # Okabe & Ito's blue and vermilion; dashes and markers say it again in grey print.
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "bootstrap": {"color": "#0072b2", "line": "-", "marker": "o", "label": "Bootstrap samples"},
     "synthetic": {"color": "#d55e00", "line": (0, (4, 1.5)), "marker": "s", "label": "Synthetic data"},
 }
-SETTINGS = {
-    "font.family": "DejaVu Sans", "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8,
+SETTINGS: dict[Any, Any] = {
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],
+    "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8,
     "xtick.labelsize": 7.5, "ytick.labelsize": 7.5, "legend.fontsize": 8, "legend.frameon": False,
     "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 3, "ytick.major.size": 3,
@@ -40,6 +42,11 @@ METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
 }
+
+
+# (source, term): a statistic's values over replicates.
+Values = Mapping[tuple[str, str], np.ndarray]
+Columns = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,9 @@ def write_figures(
     import matplotlib
 
     directory.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(SETTINGS):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a person's own matplotlibrc must not show
+        matplotlib.rcParams.update(SETTINGS)
         drawings = draw(store, summary, config, tables)
         for drawing in drawings:
             for kind, metadata in METADATA.items():
@@ -69,17 +78,17 @@ def write_figures(
     return drawings
 
 
-def draw(
-    store: Store, summary: Summary, config: Mapping[str, Any], tables: Sequence[ReportTable]
-) -> list[Drawing]:
+def draw(store: Store, summary: Summary, config: Mapping[str, Any], tables: Sequence[ReportTable]) -> list[Drawing]:
     kinds = {table.kind: table for table in tables}
     models = [table for table in tables if table.kind not in MAKERS]
     columns = data_columns(config)
     drawings = []
-    if "descriptives" in kinds:
-        drawings.append(draw_means(kinds["descriptives"], store, summary, columns))
+    if "descriptives" in kinds and any(_is_continuous(columns, t) for t in kinds["descriptives"].frame["term"]):
+        means = replicate_values(store, config["replicates"], kinds["descriptives"].name, "mean")
+        drawings.append(draw_means(kinds["descriptives"], means, summary.replicates, columns))
     if "counts" in kinds:
-        drawings.append(draw_counts(kinds["counts"], store, summary, columns))
+        counts = replicate_values(store, config["replicates"], kinds["counts"].name, "count")
+        drawings.append(draw_counts(kinds["counts"], counts, summary.replicates, columns))
     if models:
         level = float(config["pooling"]["level"])
         drawings += [draw_coverage(models, summary.replicates, level), draw_bias(models, summary.replicates)]
@@ -89,18 +98,17 @@ def draw(
 # ---- Figures 1 and 2: sampling distributions
 
 
-def replicate_values(store: Store, replicates: int, analysis: str, statistic: str) -> dict[tuple[str, str], np.ndarray]:
-    """Return {(source, term): values over replicates} of one statistic; other columns are not kept."""
+def replicate_values(store: Store, replicates: int, analysis: str, statistic: str) -> Values:
+    """Return one statistic's values over replicates; other columns are not kept."""
     labels = store.labels()
     wanted = labels[(labels["analysis"] == analysis) & (labels["statistic"] == statistic)]
     blocks = [values[:, wanted.index] for _, values, _ in store.blocks(replicates)]
     return dict(zip(zip(wanted["source"], wanted["term"], strict=True), np.concatenate(blocks).T, strict=True))
 
 
-def draw_means(table: ReportTable, store: Store, summary: Summary, columns: Mapping[str, Mapping[str, Any]]) -> Drawing:
+def draw_means(table: ReportTable, values: Values, replicates: int, columns: Columns) -> Drawing:
     """Figure 1: densities of the replicate means of the continuous variables."""
-    values = replicate_values(store, summary.replicates, table.name, "mean")
-    terms = [t for t in dict.fromkeys(table.frame["term"]) if columns.get(t, {}).get("kind", "continuous") == "continuous"]
+    terms = [t for t in dict.fromkeys(table.frame["term"]) if _is_continuous(columns, t)]
     truth = _truths(table, "mean")
     figure, axes = _panels(len(terms), across=3, height=1.55)
     for axis, term in zip(axes, terms, strict=True):
@@ -114,16 +122,15 @@ def draw_means(table: ReportTable, store: Store, summary: Summary, columns: Mapp
         axis.spines["left"].set_visible(False)
     _legend(figure, lines=True, truth="Original data")
     text = (
-        f"Sampling distributions of the means of the continuous variables over {summary.replicates} replicates: "
+        f"Sampling distributions of the means of the continuous variables over {replicates} replicates: "
         "bootstrap samples and synthetic data. The vertical line is the mean in the original data."
     )
-    alt = f"Density curves, one panel a variable. {_agreement_in_words(values, terms)}"
-    return Drawing("means", _numbered(table, "Figure 1", text), alt, figure)
+    alt = f"Density curves, one panel a variable. {_gap_in_words(values, terms)}"
+    return Drawing("means", _numbered(table, text), alt, figure)
 
 
-def draw_counts(table: ReportTable, store: Store, summary: Summary, columns: Mapping[str, Mapping[str, Any]]) -> Drawing:
+def draw_counts(table: ReportTable, values: Values, replicates: int, columns: Columns) -> Drawing:
     """Figure 2: box plots of the number of rows in each category."""
-    values = replicate_values(store, summary.replicates, table.name, "count")
     truth = _truths(table, "mean_count")
     variables: dict[str, list[str]] = {}
     for term in dict.fromkeys(table.frame["term"]):
@@ -132,19 +139,24 @@ def draw_counts(table: ReportTable, store: Store, summary: Summary, columns: Map
     for axis, (variable, terms) in zip(axes, variables.items(), strict=True):
         for offset, source in zip((-0.2, 0.2), STYLES, strict=True):
             _boxes(axis, [values[source, t] for t in terms], offset, source)
-        axis.hlines([truth[t] for t in terms], *(np.arange(len(terms)) + [[-0.42], [0.42]]), color=INK, linewidth=0.7)
+        middles = np.arange(len(terms))
+        axis.hlines([truth[t] for t in terms], middles - 0.42, middles + 0.42, color=INK, linewidth=0.7)
         axis.set_xticks(range(len(terms)), [t.split(":", 1)[1] for t in terms])
         axis.set_title(columns.get(variable, {}).get("label", variable))
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("rows in the category")
     _legend(figure, lines=False, truth="Original data")
     text = (
-        f"Sampling distributions of the number of rows in each category over {summary.replicates} replicates: bootstrap "
+        f"Sampling distributions of the number of rows in each category over {replicates} replicates: bootstrap "
         "samples, and synthetic data (averaged over the synthetic sets). The line across is the original data's count. "
         "Boxes are quartiles; whiskers reach at most 1.5 times the box's height."
     )
-    alt = f"Box plots, one panel a variable, a pair of boxes a category. {_agreement_in_words(values, list(truth))}"
-    return Drawing("counts", _numbered(table, "Figure 2", text), alt, figure)
+    alt = f"Box plots, one panel a variable, a pair of boxes a category. {_gap_in_words(values, list(truth))}"
+    return Drawing("counts", _numbered(table, text), alt, figure)
+
+
+def _is_continuous(columns: Columns, term: str) -> bool:
+    return columns.get(term, {}).get("kind", "continuous") == "continuous"
 
 
 def _density(axis: Axes, values: np.ndarray, source: str) -> None:
@@ -159,11 +171,11 @@ def _density(axis: Axes, values: np.ndarray, source: str) -> None:
 
 def _boxes(axis: Axes, values: list[np.ndarray], offset: float, source: str) -> None:
     colour = STYLES[source]["color"]
-    line = {"color": colour, "linewidth": 0.8}
+    line, median = {"color": colour, "linewidth": 0.8}, {"color": colour, "linewidth": 1.3}
     axis.boxplot(
-        [v[np.isfinite(v)] for v in values], positions=np.arange(len(values)) + offset, widths=0.32, patch_artist=True,
-        boxprops={"facecolor": f"{colour}33", "edgecolor": colour, "linewidth": 0.8}, medianprops={**line, "linewidth": 1.3},
-        whiskerprops=line, capprops=line, manage_ticks=False,
+        [v[np.isfinite(v)] for v in values], positions=np.arange(len(values)) + offset, widths=0.32,
+        patch_artist=True, boxprops={"facecolor": f"{colour}33", "edgecolor": colour, "linewidth": 0.8},
+        medianprops=median, whiskerprops=line, capprops=line, manage_ticks=False,
         flierprops={"marker": ".", "markersize": 1.5, "markeredgecolor": colour, "markerfacecolor": colour},
     )  # fmt: skip
 
@@ -173,7 +185,7 @@ def _truths(table: ReportTable, statistic: str) -> dict[str, float]:
     return dict(zip(original["term"], original[statistic], strict=True))
 
 
-def _agreement_in_words(values: Mapping[tuple[str, str], np.ndarray], terms: Sequence[str]) -> str:
+def _gap_in_words(values: Values, terms: Sequence[str]) -> str:
     """Say how far apart the two distributions are, for those who can't see them."""
     gaps = [
         abs(np.nanmean(values["synthetic", t]) - np.nanmean(values["bootstrap", t])) / np.nanstd(values["bootstrap", t])
@@ -199,7 +211,7 @@ def draw_coverage(models: Sequence[ReportTable], replicates: int, level: float) 
             share, n = rows["coverage"].to_numpy(float), rows["replicates"].to_numpy(float)
             _intervals(axis, share, wilson(share, n), y, source)
         axis.axvline(level, color=INK, linewidth=0.7, zorder=0)
-        axis.set_xlabel(f"coverage of the {level:.0%} confidence interval".replace("%", " %"))
+        axis.set_xlabel(f"coverage of the {100 * level:g} % confidence interval")
     _legend(figure, lines=False, markers=True, truth=f"Nominal level {level:g}")
     text = (
         f"Coverage of the {100 * level:g} % confidence intervals over {replicates} replicates, with 95 % Monte Carlo "
@@ -278,14 +290,16 @@ def _term_panels(models: Sequence[ReportTable]) -> tuple[Figure, list[Axes]]:
     terms = [list(dict.fromkeys(table.frame["term"])) for table in models]
     across = min(len(models), 2)
     rows = -(-len(models) // across)
-    height = 0.27 * max(map(len, terms)) + 0.75
+    height = 0.25 * max(map(len, terms)) + 0.85
     figure = Figure(figsize=(WIDTH, rows * height + 0.35), layout="constrained")
-    axes = figure.subplots(rows, across, squeeze=False).ravel()
+    axes = figure.subplots(rows, across, squeeze=False, sharex=True).ravel()
     for axis, table, names in zip(axes, models, terms, strict=False):
         axis.set_yticks(range(len(names)), names)
         axis.set_ylim(len(names) - 0.4, -0.6)
         axis.tick_params(axis="y", length=0)
-        axis.set_title(table.name, loc="left")
+        axis.tick_params(axis="x", labelbottom=True)
+        lines = [shorten(part, 44, placeholder=" …") for part in table.title.split(", ", 1)]
+        axis.set_title("\n".join(lines), loc="left")
     for axis in axes[len(models) :]:
         axis.remove()
     return figure, list(axes[: len(models)])
@@ -301,7 +315,8 @@ def _legend(figure: Figure, lines: bool, truth: str, markers: bool = False) -> N
         if lines:
             handles.append(Line2D([], [], color=colour, linestyle=style["line"], linewidth=1.3, label=label))
         elif markers:
-            handles.append(Line2D([], [], color=colour, marker=style["marker"], markersize=3.5, linewidth=1, label=label))
+            marker = {"marker": style["marker"], "markersize": 3.5}
+            handles.append(Line2D([], [], color=colour, linewidth=1, label=label, **marker))
         else:
             handles.append(Patch(facecolor=f"{colour}33", edgecolor=colour, linewidth=0.8, label=label))
     handles.append(Line2D([], [], color=INK, linewidth=0.7, label=truth))
@@ -312,5 +327,5 @@ def _with_unit(text: str, column: Mapping[str, Any]) -> str:
     return f"{text} ({column['unit']})" if column.get("unit") else text
 
 
-def _numbered(table: ReportTable, number: str, text: str) -> str:
-    return f"{number}. {text}" if table.published else text
+def _numbered(table: ReportTable, text: str) -> str:
+    return f"{paper_name(table.figure)}. {text}" if table.figure else text

@@ -16,19 +16,14 @@ import pandas as pd
 
 from mice_sim.data import load_dataset
 from mice_sim.errors import MiceSimError
+from mice_sim.report.published import load_published
 from mice_sim.study.summary import Summary
 
 SOURCES = ("original", "bootstrap", "synthetic")
 DISCRIMINATION = ("estimate", "std_error", "statistic", "df", "p_value")
 MODEL_NAMES = {"ordinal": "Proportional-odds"}
 MOST_DECIMALS = 5
-# Where a published study shows what our analyses give.
-PUBLISHED = {
-    "volker_vink_2021": {
-        "descriptives": "table2", "correlations": "table3", "linear": "table4", "ordinal": "table5",
-        "discrimination": "table6", "confusion": "table7", "counts": "figure2",
-    }
-}  # fmt: skip
+IN_PARENTHESES = "Monte Carlo standard errors in parentheses."
 HEADERS = {
     "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
@@ -61,34 +56,49 @@ class Row(NamedTuple):
 class ReportTable:
     """A table as a file and as something to read.
 
-    kind : the kind of its analysis. published : its name in the published numbers, or "".
-    frame : one row for each (term, source); beside each statistic its `…_mcse`.
+    kind : the kind of its analysis. published, figure : what the published study calls it, and the figure of
+        the same numbers, such as "table2" and "figure1"; "" where there is none.
+    title, note : the caption. frame : one row for each (term, source); beside each statistic its `…_mcse`.
     stub, head : the names of the label columns; the (group, name) of the number columns.
     """
 
     name: str
     kind: str
     published: str
-    caption: str
+    figure: str
+    title: str
+    note: str
     frame: pd.DataFrame
     stub: tuple[str, ...]
     head: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
 
+    @property
+    def numbered_title(self) -> str:
+        """The title with its number in the published study, if it has one there."""
+        number = paper_name(self.published)
+        if self.published.startswith("figure"):
+            return f"{self.title} (the numbers of {number})"
+        return f"{number}. {self.title}" if number else self.title
+
 
 def report_tables(summary: Summary, config: Mapping[str, Any]) -> list[ReportTable]:
     """Return the tables of a study, in the order of its analyses."""
-    published = PUBLISHED.get(str(config["report"].get("published")), {})
+    names = _published_names(config)
     columns = data_columns(config)
+    present = set(summary.rows["analysis"])
     found = []
     for name, analysis in config["analysis"].items():
         for part, kind in _parts(name, str(analysis["kind"])):
-            frame, layout = MAKERS.get(kind, (model_frame, _model_layout))
-            wide = frame(summary, part)
-            stub, head, labels = layout(wide, columns)
-            caption = _caption(kind, analysis, summary.replicates, published.get(part, ""))
-            rows = _rows(wide, labels)
-            found.append(ReportTable(part, kind, published.get(part, ""), caption, wide, stub, head, rows))
+            if part in present:  # counts of data without categories have no rows, for one
+                frame, layout = MAKERS.get(kind, (model_frame, _model_layout))
+                wide = frame(summary, part)
+                stub, head, labels = layout(wide, columns)
+                title, note = _title(kind, analysis), _note(kind, summary.replicates)
+                numbers, known = _rows(wide, labels), names.get(part, [])
+                figure = next((name for name in known if name.startswith("figure")), "")
+                published = next(iter(known), "")
+                found.append(ReportTable(part, kind, published, figure, title, note, wide, stub, head, numbers))
     return found
 
 
@@ -98,6 +108,15 @@ def data_columns(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         return load_dataset(config["data"]["name"]).attrs["schema"]["columns"]
     except (KeyError, MiceSimError):
         return {}
+
+
+def _published_names(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return {analysis: the published tables and figures that show it}."""
+    study = config["report"].get("published")
+    names: dict[str, list[str]] = {}
+    for name, shown in load_published(study).tables.items() if study else ():
+        names.setdefault(shown["analysis"], []).append(name)
+    return names
 
 
 def _parts(name: str, kind: str) -> list[tuple[str, str]]:
@@ -195,12 +214,14 @@ def _wide(pieces: list[pd.DataFrame], counted: pd.DataFrame) -> pd.DataFrame:
 
 # ---- layouts: which number stands where
 
-Layout = tuple[tuple[str, ...], tuple[tuple[str, str], ...], list[tuple[tuple[str, ...], list[Key]]]]
+Head = tuple[tuple[str, str], ...]
+Labels = list[tuple[tuple[str, ...], list[Key]]]
+Layout = tuple[tuple[str, ...], Head, Labels]
 
 
 def _descriptives_layout(frame: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -> Layout:
     statistics = _statistics(frame)
-    labels: list[tuple[tuple[str, ...], list[Key]]] = []
+    labels: Labels = []
     for term, source in zip(frame["term"], frame["source"], strict=True):
         categorical = columns.get(term, {}).get("kind", "continuous") != "continuous"
         stub = (f"{term} *" if categorical else term, source)
@@ -214,14 +235,15 @@ def _term_layout(stub: str, wanted: Iterable[tuple[str, str]], frame: pd.DataFra
     shown = [(s, name) for s, name in wanted if given[s][name].notna().any()]
     grouped = len({s for s, _ in shown}) > 1
     head = tuple((_group(source, statistic) if grouped else "", header(statistic)) for source, statistic in shown)
-    labels = [((t,), [Key(s, t, statistic) for s, statistic in shown]) for t in dict.fromkeys(frame["term"])]
+    labels: Labels = [((t,), [Key(s, t, name) for s, name in shown]) for t in dict.fromkeys(frame["term"])]
     return (stub,), head, labels
 
 
 def _statistic_layout(frame: pd.DataFrame, _: Any) -> Layout:
     """One row a statistic, as a single term has them all."""
     keys = [Key(s, t, name) for s, t in zip(frame["source"], frame["term"], strict=True) for name in _statistics(frame)]
-    return ("Statistic",), (("", "Value"),), [((header(key.statistic),), [key]) for key in keys]
+    labels: Labels = [((header(key.statistic),), [key]) for key in keys]
+    return ("Statistic",), (("", "Value"),), labels
 
 
 _counts_layout = partial(_term_layout, "Category", [(s, n) for s in SOURCES for n in ("mean_count", "sd_count")])
@@ -260,7 +282,7 @@ def header(statistic: str) -> str:
 # ---- cells: rounding
 
 
-def _rows(frame: pd.DataFrame, labels: list[tuple[tuple[str, ...], list[Key]]]) -> tuple[Row, ...]:
+def _rows(frame: pd.DataFrame, labels: Labels) -> tuple[Row, ...]:
     decimals = {name: _decimals(frame[name], frame[f"{name}_mcse"]) for name in _statistics(frame)}
     at = {key: i for i, key in enumerate(zip(frame["source"], frame["term"], strict=True))}
 
@@ -294,27 +316,35 @@ def fixed(number: float, decimals: int, missing: str = "–") -> str:
 def paper_name(published: str) -> str:
     """Return "Table 2" for "table2"."""
     word = published.rstrip("0123456789")
-    return f"{word.capitalize()} {published.removeprefix(word)}"
+    return f"{word.capitalize()} {published.removeprefix(word)}" if published else ""
 
 
-def _caption(kind: str, analysis: Mapping[str, Any], replicates: int, published: str) -> str:
-    over = f"over {replicates} replicates"
-    sentence = {
-        "descriptives": f"Univariate descriptives of the original data and their means {over}. An asterisk (*) "
-        "marks a categorical variable, which counts as its level numbers.",
-        "counts": f"Number of rows in each category: the original data's, and mean and standard deviation {over}.",
-        "correlations": f"Correlations of the continuous variables: the original data's, and means {over}.",
-        "discrimination": f"Logistic regression that tells synthetic from true records: pooled results, means {over}.",
-        "confusion": f"Classification of records as synthetic or true by that regression: means {over}.",
-    }.get(
-        kind,
-        f"{MODEL_NAMES.get(kind, kind.capitalize())} regression {analysis.get('formula', '')}: estimates in the original data; bias, "
-        f"coverage of the confidence interval, mean standard error and mean degrees of freedom {over}.",
+def _title(kind: str, analysis: Mapping[str, Any]) -> str:
+    titles = {
+        "descriptives": "Univariate descriptives",
+        "counts": "Rows in each category",
+        "correlations": "Correlations of the continuous variables",
+        "discrimination": "Telling synthetic from true records",
+        "confusion": "Synthetic and true records, classified",
+    }
+    model = f"{MODEL_NAMES.get(kind, kind.capitalize())} regression, {analysis.get('formula', '')}"
+    return titles.get(kind, model)
+
+
+def _note(kind: str, replicates: int) -> str:
+    notes = {
+        "descriptives": "The original data's, and means over {}. An asterisk (*) marks a categorical variable, "
+        "which counts as its level numbers.",
+        "counts": "The original data's, and mean and standard deviation over {}.",
+        "correlations": "The original data's, and means over {}.",
+        "discrimination": "A pooled logistic regression on all variables; means over {}.",
+        "confusion": "By that regression; means over {}.",
+    }
+    model = (
+        "Estimates in the original data; bias and coverage of the confidence interval, mean standard error and "
+        "mean degrees of freedom over {}."
     )
-    if not published:
-        return sentence
-    numbers = "" if published.startswith("table") else " in numbers"
-    return f"{paper_name(published)}{numbers}. {sentence}"
+    return notes.get(kind, model).format(f"{replicates} replicates")
 
 
 # ---- files
@@ -340,24 +370,33 @@ def to_markdown(table: ReportTable) -> str:
     for row in table.rows:
         lines.append([*row.stub, *(f"{c.value} ({c.mcse})" if c.mcse else c.value for c in row.cells)])
     body = ("| " + " | ".join(text.replace("|", r"\|").replace("*", r"\*") for text in line) + " |" for line in lines)
-    caption = table.caption.replace("*", r"\*").replace("~", r"\~")
-    return f"{caption} Monte Carlo standard errors in parentheses.\n\n" + "\n".join(body) + "\n"
+    caption = f"**{table.numbered_title}.** {table.note.replace('*', chr(92) + '*')} {IN_PARENTHESES}"
+    return f"{caption}\n\n" + "\n".join(body) + "\n"
 
 
 def to_latex(table: ReportTable) -> str:
     """Return a table environment for booktabs, Monte Carlo standard errors below their numbers."""
     lines = [
         r"\begin{table}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{_latex(table.caption)} Monte Carlo standard errors in parentheses.}}",
+        rf"\caption{{{_latex(_latex_caption(table))}}}", r"\smallskip",
         rf"\begin{{tabular}}{{{'l' * len(table.stub)}{'r' * len(table.head)}}}", r"\toprule",
         *_latex_groups(table),
         _latex_line([*table.stub, *(name for _, name in table.head)]), r"\midrule",
     ]  # fmt: skip
+    above = ""
     for row in table.rows:
-        lines.append(_latex_line([*row.stub, *(c.value for c in row.cells)]))
+        stub = ["" if row.stub[0] == above else row.stub[0], *row.stub[1:]]
+        above = row.stub[0]
+        lines.append(_latex_line([*stub, *(c.value for c in row.cells)]))
         if any(c.mcse for c in row.cells):
             lines.append(_latex_line(["" for _ in row.stub] + [f"({c.mcse})" if c.mcse else "" for c in row.cells]))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _latex_caption(table: ReportTable) -> str:
+    """LaTeX numbers tables itself, so the published number goes to the end."""
+    origin = f" ({paper_name(table.published)} of the published study.)" if table.published else ""
+    return f"{table.title}. {table.note} {IN_PARENTHESES}{origin}"
 
 
 def groups(table: ReportTable) -> list[tuple[str, int]]:
@@ -375,7 +414,8 @@ def _latex_groups(table: ReportTable) -> list[str]:
     cells, rules, start = [""] * len(table.stub), [], len(table.stub) + 1
     for group, width in groups(table):
         cells.append(rf"\multicolumn{{{width}}}{{c}}{{{_latex(group)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        if group:
+            rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
     return [" & ".join(cells) + r" \\", " ".join(rules)] if rules else []
 
