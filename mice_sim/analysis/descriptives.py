@@ -39,7 +39,10 @@ def counts(columns: tuple[Column, ...], values: np.ndarray) -> Statistics:
 def correlations(columns: tuple[Column, ...], values: np.ndarray) -> Statistics:
     """Pearson correlations of all pairs of continuous columns; terms are `a:b`."""
     numeric = [j for j, column in enumerate(columns) if not column.is_factor]
-    matrix = np.corrcoef(values[numeric]) if len(numeric) > 1 else np.ones((len(numeric), len(numeric)))
+    centred = values[numeric] - values[numeric].mean(axis=1, keepdims=True)
+    products = centred @ centred.T
+    scale = np.sqrt(products.diagonal())
+    matrix = products / np.outer(scale, scale)
     upper = np.triu_indices(len(numeric), 1)
     names = [columns[j].name for j in numeric]
     terms = tuple(f"{names[a]}:{names[b]}" for a, b in zip(*upper, strict=True))

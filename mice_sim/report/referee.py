@@ -27,7 +27,7 @@ from mice_sim.study.summary import KEYS, Summary
 
 LIMIT = 4.0  # |z| above this is outside
 ALPHA = 0.01  # the joint test rejects below this
-SIMULATIONS = 2000  # of a mean of degrees of freedom
+SIMULATIONS = 1000  # of a mean of degrees of freedom
 
 COLUMNS = ["table", "source", "term", "statistic", "published", "printed", "ours", "mcse", "z", "verdict", "note"]
 
@@ -231,11 +231,9 @@ def _verdict(agreement: pd.DataFrame, published: Published, summary: Summary, co
         )
     if len(bad):
         sentences.append(f"{len(bad)} numbers do not agree: {_names(agreement, 'different', 'outside')}.")
-    if not complete:
-        headline = (
-            f"Not judged: {summary.replicates} of the published {published.design['replicates']} replicates were run."
-        )
-        return Verdict(None if not len(bad) else False, headline, sentences, agreement)
+    if not complete and not len(bad):
+        ran, wanted = summary.replicates, published.design["replicates"]
+        return Verdict(None, f"Not judged: {ran} of the published {wanted} replicates were run.", sentences, agreement)
     agrees = not len(bad) and p >= ALPHA
     if agrees:
         headline = "The study agrees with the published one."

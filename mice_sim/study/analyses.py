@@ -20,6 +20,9 @@ STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
     "fisher_z": (np.arctanh, np.tanh),
 }
 
+STATISTICS = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
+KINDS = (*STATISTICS, *MODELS, "discrimination")
+
 
 @dataclass(frozen=True)
 class Block:
@@ -132,30 +135,32 @@ def pool_estimates(fits: list[Estimates], rule: Rule, level: float) -> Values:
 def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], truth: Table) -> dict[str, Analysis]:
     """Return the analyses that `config` names, in its order.
 
-    `pooling` maps an analysis to its rule; `model` and `statistics` are the defaults of the two kinds.
+    `pooling` maps an analysis, or a kind of analyses, to its rule; `model` and `statistics` stand for all
+    that give estimates, or numbers.
     Raises MiceSimError for an unknown kind, rule or column, or a model that can't be fitted to the data.
     """
-    known = [*config, "model", "statistics", "level"]
+    known = [*config, *KINDS, "model", "statistics", "level"]
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
+    if sum(given.get("kind") == "discrimination" for given in config.values()) > 1:
+        raise MiceSimError("A study takes one analysis of kind discrimination; drop the others.")
     return {name: _make(name, given, pooling, truth) for name, given in config.items()}
 
 
 def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth: Table) -> Analysis:
-    statistics = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
-    kinds = [*statistics, *MODELS, "discrimination"]
-    kind = given.get("kind", "")
-    if kind not in kinds:
-        raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(str(kind), kinds)}")
-    if kind in statistics:
-        function = statistics[kind]
-        pool_name = str(pooling.get(name, pooling["statistics"]))
+    kind = str(given.get("kind", ""))
+    if kind not in KINDS:
+        raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, KINDS)}")
+    default = "statistics" if kind in STATISTICS else "model"
+    pool_name = str(pooling.get(name, pooling.get(kind, pooling[default])))
+    if kind in STATISTICS:
+        function = STATISTICS[kind]
         return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
     if "formula" not in given:
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
     formula = ModelFormula.parse(str(given["formula"]), truth.columns)
-    rule, level = get_rule(str(pooling.get(name, pooling["model"]))), float(pooling["level"])
+    rule, level = get_rule(pool_name), float(pooling["level"])
     if kind == "discrimination":
         return DiscriminationAnalysis(name, formula, truth, rule, level)
     return ModelAnalysis(name, kind, formula, truth, rule, level)

@@ -3,56 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mice_sim import streams
 from mice_sim.data import Table, load_dataset
 from mice_sim.study import analyses, resampling
+from mice_sim.study.rows import Layout, ReplicateRows
 from mice_sim.synthesis import engine
 from mice_sim.synthesis.events import EventLog
 from mice_sim.synthesis.spec import specify
-
-SOURCES = ("original", "bootstrap", "synthetic")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The labels of a replicate's rows, in the order in which every replicate gives them."""
-
-    source: np.ndarray
-    analysis: np.ndarray
-    term: np.ndarray
-    statistic: np.ndarray
-
-    @property
-    def size(self) -> int:
-        return len(self.term)
-
-    @classmethod
-    def of(cls, blocks: list[tuple[str, analyses.Block]]) -> Layout:
-        rows = [
-            (source, block.analysis, term, statistic)
-            for source, block in blocks
-            for statistic in block.statistics
-            for term in block.terms
-        ]
-        return cls(*(np.array(column, dtype=object) for column in zip(*rows, strict=True)))
-
-
-@dataclass(frozen=True)
-class ReplicateRows:
-    """A replicate's numbers: `value` and `synthesis_variance` (rows of the layout), its events, its error."""
-
-    replicate: int
-    value: np.ndarray
-    synthesis_variance: np.ndarray
-    events: list[dict[str, Any]]
-    error: str | None = None
 
 
 class Replicator:
@@ -68,8 +29,8 @@ class Replicator:
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
         single = [(a, b) for a in self.analyses.values() if a.on_single for b in a.blocks]
         pooled = [(a, b) for a in self.analyses.values() for b in a.blocks]
-        self.original_layout = Layout.of([("original", b) for _, b in single])
-        self.layout = Layout.of([("bootstrap", b) for _, b in single] + [("synthetic", b) for _, b in pooled])
+        self.original_layout = _layout([("original", b) for _, b in single])
+        self.layout = _layout([("bootstrap", b) for _, b in single] + [("synthetic", b) for _, b in pooled])
 
     def original(self) -> ReplicateRows:
         """Return the analyses of the reference data itself."""
@@ -120,12 +81,16 @@ class Replicator:
         return ReplicateRows(replicate, value, variance, events)
 
 
+def _layout(blocks: list[tuple[str, analyses.Block]]) -> Layout:
+    return Layout.of(
+        (source, block.analysis, term, statistic)
+        for source, block in blocks
+        for statistic in block.statistics
+        for term in block.terms
+    )
+
+
 @lru_cache(maxsize=4)
 def replicator(key: str) -> Replicator:
     """Return this process's Replicator of a study (`StudyConfig.key()`)."""
     return Replicator(key)
-
-
-def frame(layout: Layout, rows: ReplicateRows) -> pd.DataFrame:
-    """Return one replicate's rows as a tidy frame."""
-    return pd.DataFrame({**vars(layout), "value": rows.value, "synthesis_variance": rows.synthesis_variance})

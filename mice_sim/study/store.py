@@ -16,7 +16,7 @@ import yaml
 
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import StudyConfig
-from mice_sim.study.replicate import Layout, ReplicateRows
+from mice_sim.study.rows import Layout, ReplicateRows
 
 LABELS = ("source", "analysis", "term", "statistic")
 EVENT_COLUMNS = ("replicate", "source", "variable", "what", "why", "set", "iteration")
