@@ -134,7 +134,7 @@ def _judge_cell(cell, book: _Book, published: Published, config: dict, same_samp
         return (*labels, ours.value, 0.0, np.nan, verdict, note)
     note, mcse = "", math.nan
     variance = ours.synthesis_variance if same_samples else ours.variance
-    if cell.statistic == "mean_df" and config["pooling"].get(analysis, config["pooling"]["model"]) == "reiter2003":
+    if cell.statistic == "mean_df" and _rule(config, analysis) == "reiter2003":
         z = _df_z(book, (cell.source, analysis, cell.term), ours.value, target, config)
         note = "judged by simulation: the mean of these degrees of freedom has no variance"
     else:
@@ -144,6 +144,11 @@ def _judge_cell(cell, book: _Book, published: Published, config: dict, same_samp
         z = (ours.value - target) / spread
         mcse = math.sqrt(variance)
     return (*labels, ours.value, mcse, z, "within" if abs(z) <= LIMIT else "outside", note)
+
+
+def _rule(config: dict, analysis: str) -> str:
+    pooling = config["pooling"]
+    return pooling.get(analysis, pooling[config["analysis"][analysis]["kind"]])
 
 
 def _judge_exact(cell, ours: float, target: float, published: Published) -> tuple[str, str]:
@@ -227,7 +232,7 @@ def _verdict(agreement: pd.DataFrame, published: Published, summary: Summary, co
     if len(scores):
         sentences.append(
             f"{len(scores)} random numbers: largest |z| {np.abs(scores).max():.2f} (limit {LIMIT:g}), "
-            f"joint p {p:.3g} (limit {ALPHA:g})."
+            f"joint p {f'{p:.3g}' if p > 1e-16 else 'below 1e-16'} (limit {ALPHA:g})."
         )
     if len(bad):
         sentences.append(f"{len(bad)} numbers do not agree: {_names(agreement, 'different', 'outside')}.")

@@ -135,11 +135,10 @@ def pool_estimates(fits: list[Estimates], rule: Rule, level: float) -> Values:
 def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], truth: Table) -> dict[str, Analysis]:
     """Return the analyses that `config` names, in its order.
 
-    `pooling` maps an analysis, or a kind of analyses, to its rule; `model` and `statistics` stand for all
-    that give estimates, or numbers.
+    `pooling` maps kinds of analyses, and single ones by name, to their rules.
     Raises MiceSimError for an unknown kind, rule or column, or a model that can't be fitted to the data.
     """
-    known = [*config, *KINDS, "model", "statistics", "level"]
+    known = [*config, *KINDS, "level"]
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
@@ -152,8 +151,7 @@ def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth
     kind = str(given.get("kind", ""))
     if kind not in KINDS:
         raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, KINDS)}")
-    default = "statistics" if kind in STATISTICS else "model"
-    pool_name = str(pooling.get(name, pooling.get(kind, pooling[default])))
+    pool_name = str(pooling.get(name, pooling[kind]))
     if kind in STATISTICS:
         function = STATISTICS[kind]
         return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
