@@ -112,7 +112,18 @@ def escape(term: str) -> str:
     return term.replace("|", " \\| ")
 
 
-def markdown(table: pd.DataFrame) -> str:
+def model_means(table: pd.DataFrame, old: dict, new: dict) -> pd.DataFrame:
+    """Means over each model's coefficients; the coverage difference is paired by replicate."""
+    means = table.groupby("analysis", sort=False)[["between_ratio", "coverage_313", "coverage_315"]].mean()
+    for model in means.index:
+        own = (table["analysis"] == model).to_numpy()
+        difference = (old["covered"][:, own].astype(float) - new["covered"][:, own]).mean(axis=1)
+        means.loc[model, "coverage_difference"] = difference.mean()
+        means.loc[model, "coverage_difference_mcse"] = difference.std(ddof=1) / np.sqrt(difference.size)
+    return means
+
+
+def markdown(table: pd.DataFrame, means: pd.DataFrame) -> str:
     """The table of the README."""
     lines = [
         "| model | term | b, 3.13 / 3.15 | mean SE, 3.13 | 3.15 | difference ± MCSE "
@@ -128,11 +139,10 @@ def markdown(table: pd.DataFrame) -> str:
             f"| {r.coverage_313:.3f} | {r.coverage_315:.3f} "
             f"| {r.coverage_difference:+.3f} ± {r.coverage_difference_mcse:.3f} |"
         )
-    for model, part in table.groupby("analysis", sort=False):
-        mean = part.select_dtypes("number").mean()
+    for r in means.itertuples():
         lines.append(
-            f"| **{model}** | **mean** | **{mean['between_ratio']:.2f}** | | | "
-            f"| {mean['coverage_313']:.3f} | {mean['coverage_315']:.3f} | {mean['coverage_difference']:+.3f} |"
+            f"| **{r.Index}** | **mean** | **{r.between_ratio:.2f}** | | | | {r.coverage_313:.3f} | {r.coverage_315:.3f} "
+            f"| **{r.coverage_difference:+.3f} ± {r.coverage_difference_mcse:.3f}** |"
         )
     return "\n".join(lines)
 
@@ -145,8 +155,11 @@ def main() -> None:
     readme = HERE / "README.md"
     before, _, rest = readme.read_text(encoding="utf-8").partition("<!-- rules -->")
     after = rest.partition("<!-- end of rules -->")[2]
-    readme.write_text(f"{before}<!-- rules -->\n{markdown(table)}\n<!-- end of rules -->{after}", encoding="utf-8")
-    print(table.to_string())
+    readme.write_text(
+        f"{before}<!-- rules -->\n{markdown(table, model_means(table, old, new))}\n<!-- end of rules -->{after}",
+        encoding="utf-8",
+    )
+    print(f"wrote {NEW / 'rules.csv'}, {NEW / 'rules.png'} and the table in {readme}")
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ class _Published:
         return self._known.get((table.published, *cell.key))
 
 
-def published_text(row: Any) -> str:
-    """Return the number as printed; one that was only in the archive to five digits."""
-    printed = row.printed if isinstance(row.printed, str) and row.printed else f"{row.published:.5g}"
+def published_text(row: Any, exact: bool = True) -> str:
+    """Return the number as printed; one that is known from the archive only, or judged by z, to five digits."""
+    printed = row.printed if exact and isinstance(row.printed, str) and row.printed else f"{row.published:.5g}"
     return printed.replace("-", "−")
 
 
@@ -103,7 +103,7 @@ def _cells(agreement: pd.DataFrame | None, verdicts: Sequence[str]) -> list[dict
     return [
         {
             "Table": paper_name(r.table), "Data": r.source, "Term": r.term, "Statistic": header(r.statistic),
-            "Published": published_text(r), "Here": with_error(r.ours, r.mcse), "z": fixed(r.z, 1),
+            "Published": published_text(r, exact=np.isnan(r.z)), "Here": with_error(r.ours, r.mcse), "z": fixed(r.z, 1),
             "Verdict": r.verdict, "Note": r.note,
         }
         for r in agreement[agreement["verdict"].isin(verdicts)].itertuples()

@@ -36,8 +36,8 @@ def run_benchmark(replicates: int, echo: Callable[[str], None]) -> None:
             ("synthesis", ours[:, 0], paper, fast),
             ("whole study", ours[:, 1], paper + analyses, fast + analyses),
         ):
-            own, r, r_fast = (float(np.median(times)) for times in (own, r, r_fast))
-            echo(f"{rule:<10} {stage:<12} {r:6.0f} {r_fast:10.0f} {own:7.2f} {r / own:6.0f} {r_fast / own:7.0f}")
+            x, y, z = (float(np.median(times)) for times in (r, r_fast, own))
+            echo(f"{rule:<10} {stage:<12} {x:6.0f} {y:10.0f} {z:7.2f} {x / z:6.0f} {y / z:7.0f}")
 
 
 def _ours(shared: Replicator, replicates: int) -> np.ndarray:
