@@ -142,11 +142,12 @@ def _ordinal_terms(x, y, n_classes, theta, information, score):
 
 
 @njit(cache=True, nogil=True)
-def ordinal(x, y, n_classes):
+def ordinal(x, y, n_classes, start):
     """Return (ok, theta, covariance) of logit P(Y ≤ j) = ζ_j − xβ; theta holds β, then ζ.
 
     Newton's method with the observed information; the log-likelihood is concave (Pratt 1981), and the
     step is halved until it rises. x : float64 (n, p), without intercept. y : class numbers 0..K−1.
+    start : theta to start from, or empty for the marginal log-odds.
     """
     n, p = x.shape
     cuts = n_classes - 1
@@ -162,6 +163,8 @@ def ordinal(x, y, n_classes):
         if counts[k] == 0 or counts[cuts] == 0:
             return False, theta, covariance
         theta[p + k] = np.log(below / (n - below))
+    if start.shape[0] == size:
+        theta[:] = start
     information = np.zeros((size, size))
     score = np.zeros(size)
     log_likelihood = _ordinal_terms(x, y, n_classes, theta, information, score)

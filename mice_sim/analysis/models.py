@@ -1,4 +1,7 @@
-"""Regression models on one data set."""
+"""Regression models on one data set.
+
+`start` may hold the estimates of a similar data set; proportional odds starts from them.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.analysis.formula import ModelFormula
 
+FROM_SCRATCH = np.zeros(0)
 
-def linear(formula: ModelFormula, values: np.ndarray) -> Estimates:
+
+def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
     """Least squares; the test is t with n − p degrees of freedom.
 
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
@@ -25,7 +30,7 @@ def linear(formula: ModelFormula, values: np.ndarray) -> Estimates:
     return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df)
 
 
-def logistic(formula: ModelFormula, values: np.ndarray) -> Estimates:
+def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
     """Logistic regression of a two-level response (second level against first); normal test.
 
     Raises NotConverged if the classes are separated or the model matrix is rank deficient.
@@ -37,7 +42,7 @@ def logistic(formula: ModelFormula, values: np.ndarray) -> Estimates:
     return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size))
 
 
-def ordinal(formula: ModelFormula, values: np.ndarray) -> Estimates:
+def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
     """Proportional odds, logit P(Y ≤ j) = ζ_j − xβ (McCullagh 1980); normal test.
 
     Terms are the slopes and then the cut-points, named as in MASS::polr (`G1|G2`). The covariance is
@@ -47,7 +52,9 @@ def ordinal(formula: ModelFormula, values: np.ndarray) -> Estimates:
     response = formula.columns[_response(formula)]
     levels = response.levels or ()
     x, y = formula.matrix(values)[:, int(formula.intercept) :], values[_response(formula)]
-    ok, theta, covariance = kernels.ordinal(np.ascontiguousarray(x), y, len(levels))
+    ok, theta, covariance = kernels.ordinal(
+        np.ascontiguousarray(x), y, len(levels), FROM_SCRATCH if start is None else start
+    )
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; a level of {response.name} may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]

@@ -91,15 +91,17 @@ class ModelAnalysis:
 
     def __init__(self, name: str, kind: str, formula: ModelFormula, truth: Table, rule: Rule, level: float):
         self._fit, self._formula, self._rule, self._level = MODELS[kind], formula, rule, level
-        self.blocks = (Block(name, self._fit(formula, truth.values).terms, INFERENCE),)
+        original = self._fit(formula, truth.values)
+        self._start = original.estimate
+        self.blocks = (Block(name, original.terms, INFERENCE),)
 
     def single(self, values: np.ndarray) -> Values:
-        fit = self._fit(self._formula, values)
+        fit = self._fit(self._formula, values, self._start)
         flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level).ravel()
         return flat, np.zeros_like(flat)
 
     def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
-        return [pool_estimates([self._fit(self._formula, v) for v in sets], self._rule, self._level)]
+        return [pool_estimates([self._fit(self._formula, v, self._start) for v in sets], self._rule, self._level)]
 
 
 class DiscriminationAnalysis:

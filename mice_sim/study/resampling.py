@@ -21,16 +21,25 @@ def bootstrap(n: int, seed: int) -> Resampler:
 
 
 class RBootstrap:
-    """The samples of `set.seed(seed); replicate(R, sample(n, n, TRUE))` in R; R's stream is sequential."""
+    """The samples of `set.seed(seed); replicate(R, sample(n, n, TRUE))` in R.
+
+    R's stream is sequential: samples before the one asked for are drawn and passed over.
+    """
 
     def __init__(self, n: int, seed: int):
-        self._n, self._stream = n, RStream(seed)
-        self._samples: list[np.ndarray] = []
+        self._n, self._seed = n, seed
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._stream, self._number = RStream(self._seed), -1
 
     def __call__(self, replicate: int) -> np.ndarray:
-        while len(self._samples) <= replicate:
-            self._samples.append(self._stream.sample(self._n, self._n).astype(np.int32))
-        return self._samples[replicate]
+        if replicate < self._number:
+            self._rewind()
+        while self._number < replicate:
+            self._sample = self._stream.sample(self._n, self._n)
+            self._number += 1
+        return self._sample
 
 
 def make(config: Mapping[str, Any], n: int, seed: int) -> Resampler:
