@@ -21,6 +21,11 @@ class _Group(click.Group):
         except MiceSimError as error:
             click.echo(f"mice-sim: {error}", err=True)
             context.exit(1)
+        except OSError as error:
+            click.echo(
+                f"mice-sim: {error.filename or 'a file'}: {error.strerror}; check the path and its rights.", err=True
+            )
+            context.exit(1)
         except KeyboardInterrupt:
             click.echo(
                 "\nmice-sim: interrupted; finished chunks are kept, run the same command again to go on.", err=True
@@ -52,11 +57,14 @@ def run(overrides: tuple[str, ...]) -> None:
     extends the study. The exit code is 0 when the study is complete, 1 for a wrong input, 3 when
     replicates failed (they are recorded in events.parquet).
     """
+    from mice_sim.report.published import load_published
     from mice_sim.study.config import compose
     from mice_sim.study.run import run_study
 
     import_seconds = time.process_time()
     config = compose(overrides)
+    if config.report["published"]:
+        load_published(config.report["published"])  # a wrong name should not show after the last replicate
     with _progress(config.execution.progress) as update:
         done = run_study(config, update)
     _report(config.directory)

@@ -144,6 +144,8 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
+    if not 0 < float(pooling["level"]) < 1:
+        raise MiceSimError(f"pooling.level is {pooling['level']!r}; give a number between 0 and 1.")
     if sum(given.get("kind") == "discrimination" for given in config.values()) > 1:
         raise MiceSimError("A study takes one analysis of kind discrimination; drop the others.")
     return {name: _make(name, given, pooling, truth) for name, given in config.items()}

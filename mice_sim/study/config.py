@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,7 @@ def compose(overrides: Sequence[str]) -> StudyConfig:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    _check_groups(overrides)
     try:
         with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
             composed = hydra_compose("config", list(overrides))
@@ -95,17 +97,29 @@ def compose(overrides: Sequence[str]) -> StudyConfig:
     return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
 
 
-def _explain(error: Exception, overrides: Sequence[str]) -> str:
-    """Turn Hydra's message into one sentence that points at the override."""
-    message = " ".join(str(error).split())
+def _check_groups(overrides: Sequence[str]) -> None:
+    """Raise MiceSimError for an override that chooses a file which conf/ does not have.
+
+    Hydra would pass over a missing experiment, because that group may be empty.
+    """
     for override in overrides:
         name, _, value = override.partition("=")
         group = resource("conf") / name
-        if group.is_dir() and not (group / f"{value}.yaml").exists():
+        if "/" not in name and group.is_dir() and value != "null" and not (group / f"{value}.yaml").exists():
             known = sorted(path.stem for path in group.glob("*.yaml"))
-            return f"There is no {name} '{value}'{nearest(value, known)}"
-        if f"'{name}'" in message or f"Could not override '{name}'" in message:
-            return f"The configuration has no key '{name}'; see the files in conf/, or write +{override} to add it."
+            raise MiceSimError(f"There is no {name} '{value}'{nearest(value, known)}")
+
+
+def _explain(error: Exception, overrides: Sequence[str]) -> str:
+    """Turn Hydra's message into one sentence that points at the override."""
+    message = " ".join(str(error).split())
+    unknown = re.search(r"full_key: ([\w.]+)", message) or re.search(r"Could not override '([\w.]+)'", message)
+    if unknown:
+        key = unknown.group(1)
+        return f"The configuration has no key '{key}'; see the files in conf/, or write +{key}=… to add it."
+    for override in overrides:
+        if override in message:
+            return f"The override {override!r} can't be read; write key=value, and quote values: 'key=\"a value\"'."
     return f"The configuration can't be composed: {message}"
 
 

@@ -50,9 +50,11 @@ class Store:
         if file.exists() and self.parts():
             stored = json.loads(file.read_text())
             if stored != identity:
+                differences = _differences(stored, identity)
+                more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
                 raise MiceSimError(
                     f"{self.directory} holds replicates of another study "
-                    f"({'; '.join(_differences(stored, identity))}); "
+                    f"({'; '.join(differences[:3])}{more}); "
                     "choose another output, or delete the folder."
                 )
         _write(file, json.dumps(identity, indent=2, sort_keys=True))
