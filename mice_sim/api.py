@@ -85,8 +85,6 @@ class FittableSynthesis(Synthesis):
         if model not in MODELS:
             raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
         parsed = ModelFormula.parse(formula, self.original.columns)
-        if parsed.response is None:
-            raise MiceSimError(f"The formula {formula!r} has no response; write 'y ~ x'.")
         return Fits(formula, model, self.mode, [MODELS[model](parsed, values) for values in self.sets])
 
 

@@ -201,7 +201,7 @@ def test_the_page_holds_every_table_and_every_figure_with_words_in_its_place(pag
 
 def test_a_failing_verdict_names_its_cells_and_marks_them_in_their_tables(page):
     cells = page[page.index("Outside or different") : page.index(">Explained<")]
-    assert re.search(r"Table 4.*synthetic.*age.*Bias.*−0.033.*0.5000 ± 0.0020.*outside", cells)
+    assert re.search(r"Table 4.*synthetic.*age.*Bias.*−0.0326.*0.5000 ± 0.0020.*outside", cells)
     assert re.search(r"Table 2.*original.*age.*Median.*10.50.*different", cells)
     assert "&lt;b&gt;other&lt;/b&gt;" in cells
     assert page.count('<td class="outside">') == page.count('<td class="different">') == 1

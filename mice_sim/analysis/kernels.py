@@ -8,6 +8,8 @@ from numba import njit
 MAX_ITERATIONS = 50
 # Newton's decrement: twice the gain in log-likelihood that the next step still promises.
 DECREMENT = 1e-12
+# Where classes are separated the decrement vanishes too, but the linear predictor keeps moving by this or more.
+DIVERGING = 1e-3
 # A step may lower the log-likelihood by this share of it: near the maximum its rounding shows.
 SLACK = 1e-11
 
@@ -69,9 +71,9 @@ def logistic(x, y):
         if not ok:
             return False, beta, covariance, probability
         decrement = step @ score
-        if decrement < DECREMENT:
-            return True, beta + step, covariance, probability
         direction = x @ step
+        if decrement < DECREMENT:
+            return np.abs(direction).max() < DIVERGING, beta + step, covariance, probability
         size = 1.0
         for _half in range(30):
             new = 0.0
@@ -174,7 +176,8 @@ def ordinal(x, y, n_classes, start):
             return False, theta, covariance
         decrement = step @ score
         if decrement < DECREMENT:
-            return True, theta + step, covariance
+            moved = max(np.abs(x @ step[:p]).max(), np.abs(step[p:]).max())
+            return moved < DIVERGING, theta + step, covariance
         length = 1.0
         for _half in range(30):
             new = _ordinal_terms(x, y, n_classes, theta + length * step, information, score)

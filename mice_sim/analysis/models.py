@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.analysis.formula import ModelFormula
+from mice_sim.data import Column
+from mice_sim.errors import MiceSimError
 
 FROM_SCRATCH = np.zeros(0)
 
@@ -21,7 +24,8 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
 
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
     """
-    x, y = formula.matrix(values), values[_response(formula)]
+    response = _response(formula, "a continuous one", lambda column: not column.is_factor)
+    x, y = formula.matrix(values), values[response]
     ok, beta, inverse = kernels.cholesky_solve(x.T @ x, x.T @ y)
     if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
@@ -35,7 +39,8 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
 
     Raises NotConverged if the classes are separated or the model matrix is rank deficient.
     """
-    x, y = formula.matrix(values), values[_response(formula)]
+    response = _response(formula, "a factor of two levels", lambda column: column.n_levels == 2)
+    x, y = formula.matrix(values), values[response]
     ok, beta, covariance, _ = kernels.logistic(x, y)
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
@@ -49,21 +54,28 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     the inverse observed information. Raises NotConverged if a level has no rows or there is no finite
     maximum.
     """
-    response = formula.columns[_response(formula)]
-    levels = response.levels or ()
-    x, y = formula.matrix(values)[:, int(formula.intercept) :], values[_response(formula)]
+    response = _response(formula, "an ordered factor", lambda column: column.kind == "ordered")
+    levels = formula.columns[response].levels or ()
+    x, y = formula.matrix(values)[:, int(formula.intercept) :], values[response]
     ok, theta, covariance = kernels.ordinal(
         np.ascontiguousarray(x), y, len(levels), FROM_SCRATCH if start is None else start
     )
     if not ok:
-        raise NotConverged(f"The model {formula.text} did not converge; a level of {response.name} may be empty.")
+        raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
     return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size))
 
 
-def _response(formula: ModelFormula) -> int:
-    assert formula.response is not None
+def _response(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool]) -> int:
+    """Return the response's column number; raises MiceSimError if there is none or of another kind."""
+    if formula.response is None:
+        raise MiceSimError(f"The formula {formula.text!r} has no response; write 'y ~ x'.")
+    column = formula.columns[formula.response]
+    if not fits(column):
+        raise MiceSimError(
+            f"The response '{column.name}' of {formula.text!r} is {column.kind}; the model needs {wanted}."
+        )
     return formula.response
 
 

@@ -78,7 +78,8 @@ class Table:
             raise MiceSimError(f"The data must be a pandas DataFrame, not {type(frame).__name__}.")
         if frame.shape[0] == 0 or frame.shape[1] == 0:
             raise MiceSimError("The data is empty; give at least one row and one column.")
-        repeated = frame.columns[frame.columns.duplicated()]
+        names = frame.columns.astype(str)
+        repeated = names[names.duplicated()]
         if len(repeated):
             raise MiceSimError(f"Column '{repeated[0]}' occurs more than once; rename the copies.")
         columns, values = zip(*(_encode(str(name), frame[name]) for name in frame), strict=True)
@@ -118,6 +119,8 @@ def _decode(column: Column, values: np.ndarray) -> pd.Series | pd.Categorical | 
         codes = np.where(missing, -1, values).astype(int)
         return pd.Categorical.from_codes(codes, dtype=column.dtype)
     whole = pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)
-    if whole and not missing.any() and (values == np.floor(values)).all():
-        return pd.Series(values).astype(column.dtype)
-    return values.copy()
+    fractions = (values != np.floor(values)) & ~missing
+    holds_missing = pd.api.types.is_extension_array_dtype(column.dtype)
+    if whole and (fractions.any() or (missing.any() and not holds_missing)):
+        return values.copy()
+    return pd.Series(values).astype(column.dtype)

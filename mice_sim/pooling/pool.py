@@ -82,7 +82,8 @@ def pool_statistics(
 def jackknife_variance(left_out: np.ndarray, axis: int) -> np.ndarray:
     """Return (m−1)/m · Σ(θ_(l) − θ_(·))² over the leave-one-out values along `axis`."""
     m = left_out.shape[axis]
-    return (m - 1) * left_out.var(axis=axis)
+    with np.errstate(invalid="ignore"):  # equal sets have infinite degrees of freedom
+        return (m - 1) * left_out.var(axis=axis)
 
 
 def _others(m: int) -> np.ndarray:

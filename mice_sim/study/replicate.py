@@ -9,6 +9,7 @@ import numpy as np
 
 from mice_sim import streams
 from mice_sim.data import Table, load_dataset
+from mice_sim.errors import MiceSimError
 from mice_sim.study import analyses, resampling
 from mice_sim.study.rows import Layout, ReplicateRows
 from mice_sim.synthesis import engine
@@ -27,6 +28,8 @@ class Replicator:
         self.spec = specify(self.truth, predictor_matrix=science["synthesis"]["predictors"], **options)
         self.sample_rows = resampling.make(science["resampling"], self.truth.n_rows, self.seed)
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
+        if self.spec.m < 2:
+            raise MiceSimError(f"m is {self.spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
         single = [(a, b) for a in self.analyses.values() if a.on_single for b in a.blocks]
         pooled = [(a, b) for a in self.analyses.values() for b in a.blocks]
         self.original_layout = _layout([("original", b) for _, b in single])

@@ -178,7 +178,7 @@ def _predictors(table: Table, given: object, expressions: Mapping[str, Expressio
 
 def _code(code: object, target: str, predictor: str) -> bool:
     if code not in (0, 1):
-        raise MiceSimError(f"The predictor matrix holds {code!r} for '{predictor}' predicting '{target}'; use 0 or 1.")
+        raise MiceSimError(f"The predictor matrix holds {code} for '{predictor}' predicting '{target}'; use 0 or 1.")
     return bool(code)
 
 

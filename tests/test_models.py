@@ -1,0 +1,267 @@
+"""Models, contrasts and statistics are R's, and statsmodels agrees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy.special import expit
+from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged
+from mice_sim.analysis.descriptives import correlations, counts, describe
+from mice_sim.analysis.discrimination import confusion, discriminate
+from mice_sim.data import Table, contrasts
+from mice_sim.errors import MiceSimError
+
+LEVELS = {"f": ["a", "b", "c"], "g": ["g1", "g2", "g3", "g4"], "b": ["no", "yes"], "o": ["o1", "o2", "o3", "o4"]}
+
+
+def fit(model: str, formula: str, table: Table) -> Estimates:
+    return MODELS[model](ModelFormula.parse(formula, table.columns), table.values)
+
+
+@pytest.fixture(scope="module")
+def tables(r_models: dict, truth: Table) -> dict[str, Table]:
+    """R's random data sets by number, and the boys."""
+    kinds = {name: pd.CategoricalDtype(levels, ordered=name in "go") for name, levels in LEVELS.items()}
+    frames = [pd.DataFrame(data).astype(kinds) for data in r_models["data"]]
+    return {"boys": truth, **{str(i): Table.from_pandas(frame) for i, frame in enumerate(frames, start=1)}}
+
+
+# ---- against R
+
+
+@pytest.mark.parametrize("k", range(2, 13))
+def test_polynomial_contrasts_are_rs_to_the_last_bit(r_models, k):
+    ours = [[f"{value:.17g}" for value in row] for row in contrasts.polynomial(k)]
+    assert ours == r_models["contrasts"][str(k)]
+
+
+@pytest.mark.parametrize("model", ["linear", "logistic", "ordinal"])
+def test_estimates_and_covariances_are_those_of_lm_glm_and_polr(r_models, tables, model):
+    compared = [theirs for theirs in r_models["fits"] if theirs["model"] == model and not theirs["default"]]
+    assert len(compared) >= 6
+    # glm and polr stop a little short of the maximum, and polr's Hessian is numerical.
+    near = {"linear": 1e-10, "logistic": 1e-6, "ordinal": 1e-5}[model]
+    for theirs in compared:
+        ours = fit(model, theirs["formula"], tables[theirs["data"]])
+        assert list(ours.terms) == theirs["terms"]
+        np.testing.assert_allclose(ours.estimate, theirs["estimate"], rtol=near, atol=near)
+        scale = np.sqrt(np.outer(ours.variance, ours.variance))
+        np.testing.assert_allclose(ours.covariance / scale, theirs["covariance"] / scale, atol=near)
+        assert ours.df_residual == theirs["df_residual"]
+        assert ours.df == (ours.df_residual if model == "linear" else np.inf)
+
+
+def test_the_growth_model_is_at_least_as_likely_as_where_polr_stopped(r_models, truth):
+    ours = fit("ordinal", "gen ~ age + hc + reg", truth)
+    values = dict(zip(ours.terms, ours.estimate, strict=True))
+    region = truth.values[truth.index("reg")]
+    linear = values["age"] * truth.values[0] + values["hc"] * truth.values[truth.index("hc")]
+    for level, name in enumerate(["regeast", "regwest", "regsouth", "regcity"], start=1):
+        linear = linear + values[name] * (region == level)
+    cuts = np.concatenate([[-np.inf], ours.estimate[-4:], [np.inf]])
+    gen = truth.values[truth.index("gen")].astype(int)
+    deviance = -2 * np.log(expit(cuts[gen + 1] - linear) - expit(cuts[gen] - linear)).sum()
+    theirs = next(f for f in r_models["fits"] if f["default"])
+    assert deviance <= theirs["deviance"] < 1522.144212
+    np.testing.assert_allclose(ours.estimate, theirs["estimate"], atol=1e-4)
+
+
+def test_proportional_odds_reach_the_same_maximum_from_wherever_they_start(truth, r_samples):
+    formula = ModelFormula.parse("gen ~ age + hc + reg", truth.columns)
+    reference = MODELS["ordinal"](formula, truth.values).estimate
+    for rows in r_samples[:20]:
+        values = truth.values[:, rows]
+        scratch, started = (MODELS["ordinal"](formula, values, start) for start in (None, reference))
+        np.testing.assert_allclose(started.estimate, scratch.estimate, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(started.covariance, scratch.covariance, rtol=1e-5)
+
+
+def test_model_matrices_are_rs(r_models, tables):
+    for theirs in r_models["matrices"]:
+        formula = ModelFormula.parse(theirs["formula"], tables["1"].columns)
+        assert list(formula.names) == theirs["names"]
+        np.testing.assert_allclose(formula.matrix(tables["1"].values[:, :30]), theirs["values"], atol=1e-14)
+
+
+def test_descriptive_statistics_are_those_of_psych(r_models, tables):
+    for name, theirs in r_models["describe"].items():
+        ours = describe(tables[name].columns, tables[name].values).values
+        assert list(ours) == list(theirs)
+        for statistic, values in theirs.items():
+            np.testing.assert_allclose(ours[statistic], values, rtol=1e-12, atol=1e-12, err_msg=statistic)
+
+
+def test_confusion_statistics_are_those_of_caret(r_models):
+    for case in r_models["confusion"]:
+        ours = confusion(np.array(case["actual"], bool), np.array(case["predicted"], bool)).values
+        assert {name: float(value[0]) for name, value in ours.items()} == pytest.approx(case["statistics"], rel=1e-12)
+
+
+def test_mcnemars_p_is_one_when_both_errors_are_as_frequent():
+    actual = np.array([False, False, True, True, True])
+    drawn = np.array([True, False, False, True, True])
+    assert confusion(actual, drawn).values["mcnemarpvalue"] == 1.0
+
+
+# ---- against statsmodels
+
+
+@pytest.fixture(scope="module", params=range(4))
+def random_frame(request) -> pd.DataFrame:
+    rng = np.random.default_rng(request.param)
+    n = int(rng.integers(60, 500))
+    x, z = rng.normal(size=n), rng.exponential(size=n)
+    signal = x - 0.5 * z
+    b = pd.Categorical.from_codes((signal + rng.logistic(size=n) > 0).astype(int), ["no", "yes"])
+    o = pd.cut(signal + rng.logistic(size=n), [-np.inf, -1, 0, 1.5, np.inf], labels=list("abcd"))
+    return pd.DataFrame({"x": x, "z": z, "y": signal + rng.normal(size=n), "b": b, "o": o})
+
+
+def test_least_squares_is_statsmodels(random_frame):
+    theirs = sm.OLS(random_frame["y"], sm.add_constant(random_frame[["x", "z"]])).fit()
+    assert_same(fit("linear", "y ~ x + z", Table.from_pandas(random_frame)), theirs, 1e-10)
+
+
+def test_logistic_regression_is_statsmodels(random_frame):
+    theirs = sm.Logit(random_frame["b"].cat.codes, sm.add_constant(random_frame[["x", "z"]])).fit(disp=0, tol=1e-12)
+    assert_same(fit("logistic", "b ~ x + z", Table.from_pandas(random_frame)), theirs, 1e-8)
+
+
+def test_proportional_odds_are_statsmodels(random_frame):
+    model = OrderedModel(random_frame["o"], random_frame[["x", "z"]], distr="logit")
+    theirs = model.fit(method="bfgs", gtol=1e-8, maxiter=500, disp=0)
+    ours = fit("ordinal", "o ~ x + z", Table.from_pandas(random_frame))
+    found = np.concatenate([theirs.params[:2], model.transform_threshold_params(theirs.params)[1:-1]])
+    np.testing.assert_allclose(ours.estimate, found, atol=1e-5)
+    np.testing.assert_allclose(np.sqrt(ours.variance[:2]), theirs.bse[:2], rtol=1e-4)
+
+
+def assert_same(ours: Estimates, theirs, tolerance: float) -> None:
+    np.testing.assert_allclose(ours.estimate, theirs.params, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ours.covariance, theirs.cov_params(), rtol=tolerance, atol=tolerance)
+
+
+# ---- formulas
+
+
+@pytest.mark.parametrize(
+    ("formula", "names"),
+    [
+        ("hgt ~ age + phb", ["(Intercept)", "age", "phb.L", "phb.Q", "phb.C", "phb^4", "phb^5"]),
+        ("hgt ~ reg", ["(Intercept)", "regeast", "regwest", "regsouth", "regcity"]),
+        ("hgt ~ age * hc", ["(Intercept)", "age", "hc", "age:hc"]),
+        ("hgt ~ age - 1", ["age"]),
+        ("hgt ~ 1", ["(Intercept)"]),
+        ("~ wgt", ["(Intercept)", "wgt"]),
+    ],
+)
+def test_terms_have_rs_names(truth, formula, names):
+    assert list(ModelFormula.parse(formula, truth.columns).names) == names
+
+
+@pytest.mark.parametrize(
+    ("formula", "culprit"),
+    [
+        ("hgt ~ log(age)", "log(age)"),
+        ("hgt ~ I(age)", "I(age)"),
+        ("hgt ~ poly(age, 2)", "poly(age, 2)"),
+        ("hgt ~ agee", "'agee'; did you mean 'age'?"),
+        ("height ~ age", "'height'"),
+        ("hgt + wgt ~ age", "more than one response"),
+        ("hgt ~ reg:age", "'reg'"),
+        ("hgt ~ reg - 1", "'reg'"),
+        ("hgt ~ (age", "can't be read"),
+    ],
+)
+def test_what_a_formula_cannot_hold_is_named(truth, formula, culprit):
+    with pytest.raises(MiceSimError) as caught:
+        ModelFormula.parse(formula, truth.columns)
+    assert culprit in str(caught.value)
+
+
+def test_a_formula_never_runs_code(truth, tmp_path):
+    trap = tmp_path / "ran"
+    with pytest.raises(MiceSimError):
+        ModelFormula.parse(f"hgt ~ open('{trap}', 'w')", truth.columns)
+    assert not trap.exists()
+
+
+# ---- no finite maximum
+
+
+@pytest.fixture(scope="module")
+def hopeless() -> Table:
+    """x separates the classes b and o, `twice` is redundant beside x, and a level of `empty` has no rows."""
+    x = np.linspace(-1, 1, 40)
+    o = pd.cut(x, [-2, -0.4, 0.4, 2], labels=["low", "mid", "high"])
+    return Table.from_pandas(
+        pd.DataFrame(
+            {
+                "x": x,
+                "twice": 2 * x,
+                "y": np.sin(50 * x),
+                "b": pd.Categorical.from_codes((x > 0).astype(int), ["no", "yes"]),
+                "o": o,
+                "empty": o.add_categories("none"),
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "formula"),
+    [
+        ("linear", "y ~ x + twice"),
+        ("logistic", "b ~ x"),
+        ("logistic", "b ~ y + x"),
+        ("logistic", "b ~ o"),
+        ("logistic", "b ~ x + twice"),
+        ("ordinal", "o ~ x"),
+        ("ordinal", "o ~ x + y"),
+        ("ordinal", "empty ~ y"),
+        ("ordinal", "o ~ y + empty"),
+    ],
+)
+def test_a_model_without_a_finite_maximum_raises(hopeless, model, formula):
+    with pytest.raises(NotConverged, match="The model"):
+        fit(model, formula, hopeless)
+
+
+def test_separated_records_make_the_discrimination_model_fail(truth):
+    formula = ModelFormula.parse("~ age", truth.columns)
+    true = formula.matrix(truth.values)
+    with pytest.raises(NotConverged, match="separated"):
+        discriminate(formula, true - [0, 100], true, np.random.default_rng(1))
+
+
+# ---- statistics that need no oracle
+
+
+def test_the_classes_of_the_discrimination_model_are_drawn_with_their_fitted_probabilities(truth):
+    formula = ModelFormula.parse("~ age + hc + reg", truth.columns)
+    synthetic, true = formula.matrix(truth.values[:, ::-1]), formula.matrix(truth.values)
+    drawn = [
+        discriminate(formula, synthetic, true, np.random.default_rng(seed))[1].values["accuracy"][0]
+        for seed in range(200)
+    ]
+    # Equal records have a fitted probability of one half each.
+    assert abs(np.mean(drawn) - 0.5) < 4 * 0.5 / np.sqrt(200 * 2 * truth.n_rows)
+
+
+def test_counts_list_every_level_even_an_empty_one():
+    frame = pd.DataFrame({"f": pd.Categorical(["a", "a", "b"], ["a", "b", "c"])})
+    table = Table.from_pandas(frame)
+    found = counts(table.columns, table.values)
+    assert dict(zip(found.terms, found.values["count"], strict=True)) == {"f:a": 2, "f:b": 1, "f:c": 0}
+
+
+def test_correlations_are_pearsons_of_all_pairs(boys, truth):
+    found = correlations(truth.columns, truth.values)
+    expected = boys.select_dtypes("number").corr()
+    assert len(found.terms) == 15
+    for term, value in zip(found.terms, found.values["correlation"], strict=True):
+        assert value == pytest.approx(expected.loc[*term.split(":")], abs=1e-12)

@@ -1,0 +1,247 @@
+"""A study's numbers depend on what is studied alone: not on how it is run, cut, killed or extended."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from conftest import Study
+
+from mice_sim.analysis import kernels
+from mice_sim.cli import main
+from mice_sim.errors import MiceSimError
+from mice_sim.resources import resource
+from mice_sim.study.config import compose
+from mice_sim.study.replicate import Replicator
+from mice_sim.study.run import run_study
+from mice_sim.study.store import Store
+from mice_sim.study.summary import Summary, summarise
+
+SMALL = ["experiment=volker_vink_2021", "replicates=12"]
+
+
+def same(one: Summary, other: Summary) -> bool:
+    """Whether two summaries are equal to the last bit."""
+    frames = ("rows", "coverage", "dispersion")
+    return all(
+        getattr(one, f).to_csv(float_format="%.17g") == getattr(other, f).to_csv(float_format="%.17g") for f in frames
+    )
+
+
+def numbers(summary: Summary) -> pd.DataFrame:
+    """The rows whose statistic is a finite number: normal tests have infinite degrees of freedom."""
+    return summary.rows[(summary.rows["source"] != "bootstrap") | (summary.rows["statistic"] != "df")]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return Study.run([*SMALL, "execution=serial", "execution.chunk=100"], tmp_path_factory.mktemp("plain"))
+
+
+def run_in_a_process(overrides: list[str], die_after: int | None = None) -> dict:
+    """Run a study in a process of its own, which may kill itself after so many replicates; return its report."""
+    code = (
+        "import json, os, signal, sys\n"
+        "from mice_sim.study.config import compose\n"
+        "from mice_sim.study.run import run_study\n"
+        f"die = lambda done, planned: done >= {die_after or 10**9} and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "print(json.dumps(vars(run_study(compose(sys.argv[1:]), die))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *overrides], capture_output=True, text=True)
+    assert done.returncode == (-signal.SIGKILL if die_after else 0), done.stderr
+    return json.loads(done.stdout) if done.stdout else {}
+
+
+# ---- how it is run
+
+
+@pytest.mark.parametrize(
+    ("engine", "workers", "chunk"),
+    [("serial", 1, 1), ("serial", 1, 7), ("loky", 1, 7), ("loky", 2, 1), ("loky", 2, 100), ("loky", 4, 7)],
+)
+def test_engine_workers_and_chunks_change_no_number(tmp_path, plain, engine, workers, chunk):
+    overrides = [f"execution.engine={engine}", f"execution.workers={workers}", f"execution.chunk={chunk}"]
+    assert same(Study.run([*SMALL, *overrides], tmp_path).summary, plain.summary)
+
+
+def test_sums_do_not_depend_on_the_parts_they_are_read_from(plain, tmp_path, monkeypatch):
+    monkeypatch.setattr("mice_sim.study.store.BLOCK", 5)
+    coarse = summarise(plain.store, 12, 5)
+    fine = Study.run([*SMALL, "execution=serial", "execution.chunk=1"], tmp_path).summary
+    assert same(coarse, fine)
+
+
+def test_each_replicate_of_r_is_the_published_ones_sample(plain, boys, r_samples):
+    numbers = np.concatenate([values for _, values, _ in plain.store.blocks(12)])
+    labels = plain.store.labels()
+    at = labels.query("source == 'bootstrap' and term == 'age' and statistic == 'mean'").index[0]
+    assert numbers[:, at] == pytest.approx([boys["age"].iloc[rows].mean() for rows in r_samples[:12]], rel=1e-12)
+
+
+def test_summaries_are_means_and_spreads_over_replicates(plain):
+    values = np.concatenate([values for _, values, _ in plain.store.blocks(12)])
+    variances = np.concatenate([variances for *_, variances in plain.store.blocks(12)])
+    rows = numbers(plain.summary)
+    values, variances = values[:, rows.index], variances[:, rows.index]
+    np.testing.assert_allclose(rows["mean"], values.mean(axis=0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(rows["sd"], values.std(axis=0, ddof=1), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(rows["synthesis_variance"], variances.sum(axis=0) / 12**2, rtol=1e-9, atol=1e-15)
+    assert (rows["n"] == 12).all()
+
+
+def test_coverage_counts_the_intervals_that_hold_the_truth(plain):
+    wide = pd.DataFrame(
+        np.concatenate([values for _, values, _ in plain.store.blocks(12)]).T,
+        pd.MultiIndex.from_frame(plain.store.labels()),
+    )
+    original = plain.store.original().astype({"analysis": str, "term": str, "statistic": str})
+    truth = original.set_index(["analysis", "term", "statistic"])["value"]
+    for row in plain.summary.coverage.itertuples():
+        if row.analysis in ("linear", "ordinal"):
+            lower, upper = (wide.loc[(row.source, row.analysis, row.term, s)] for s in ("ci_lower", "ci_upper"))
+            known = truth.loc[(row.analysis, row.term, "estimate")]
+            assert row.coverage == pytest.approx(((lower < known) & (known < upper)).mean())
+
+
+# ---- stopping and going on
+
+
+def test_a_killed_study_goes_on_where_it_stopped_and_compiles_nothing(tmp_path, plain):
+    overrides = [*SMALL, "execution=serial", "execution.chunk=1", f"output={tmp_path}"]
+    run_in_a_process(overrides, die_after=5)
+    store = Store(tmp_path)
+    assert len(store.parts()) == 5
+    (store.parts_directory / ".part-0000005.parquet.1.tmp").write_bytes(b"half a part")
+    report = run_in_a_process(overrides)
+    assert (report["present"], report["ran"], report["compiled"]) == (5, 7, 0)
+    assert not list(store.parts_directory.glob("*.tmp"))
+    assert same(summarise(store, 12, 5), plain.summary)
+
+
+def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):
+    Study.run([*SMALL, "execution=serial", "replicates=6"], tmp_path)
+    longer = Study.run([*SMALL, "execution=serial"], tmp_path)
+    assert same(longer.summary, plain.summary)
+
+
+def test_a_study_that_is_finished_runs_nothing_again(plain):
+    before = sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.parts())
+    report = run_study(plain.config)
+    assert (report.planned, report.present, report.ran, report.failed) == (12, 12, 0, 0)
+    assert sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.parts()) == before
+
+
+def test_execution_and_report_may_change_between_runs(plain):
+    changed = compose([*SMALL, f"output={plain.config.output}", "execution.chunk=3", "report.published=null"])
+    assert run_study(changed).ran == 0
+    run_study(plain.config)
+
+
+@pytest.mark.parametrize(
+    ("override", "difference"),
+    [
+        ("synthesis.cp=0.01", "configuration.synthesis.cp was 1e-08 and is 0.01"),
+        ("seed=124", "configuration.seed was 123 and is 124"),
+        ("pooling.linear=rubin1987", "configuration.pooling.linear was 'reiter2003' and is 'rubin1987'"),
+        ("resampling=bootstrap", "configuration.resampling.kind was 'r_bootstrap' and is 'bootstrap'"),
+    ],
+)
+def test_a_folder_takes_one_study_only_and_says_what_differs(plain, override, difference):
+    with pytest.raises(MiceSimError) as caught:
+        run_study(compose([*SMALL, f"output={plain.config.output}", override]))
+    assert difference in str(caught.value)
+    assert "choose another output, or delete the folder" in str(caught.value)
+
+
+@pytest.mark.parametrize("what", ["code", "data"])
+def test_other_code_or_data_make_another_study(tmp_path, what):
+    config = Study.run([*SMALL, "execution=serial", "replicates=1"], tmp_path).config
+    file = tmp_path / "replicates" / "identity.json"
+    stored = json.loads(file.read_text())
+    current, stored[what] = stored[what], "0123456789abcdef"
+    file.write_text(json.dumps(stored))
+    with pytest.raises(MiceSimError, match=f"{what} was '0123456789abcdef' and is '{current}'"):
+        run_study(config)
+
+
+# ---- failing
+
+
+@pytest.fixture
+def third_replicate_fails(monkeypatch: pytest.MonkeyPatch):
+    run = Replicator._run
+
+    def fail(self, replicate: int):
+        if replicate == 2:
+            raise ZeroDivisionError("a test wants this")
+        return run(self, replicate)
+
+    monkeypatch.setattr(Replicator, "_run", fail)
+    return monkeypatch.undo
+
+
+def test_a_failing_replicate_is_recorded_and_not_drawn_again(tmp_path, third_replicate_fails):
+    overrides = ["experiment=volker_vink_2021", "replicates=5", "execution=serial"]
+    study = Study.run(overrides, tmp_path)
+    third_replicate_fails()
+    report = run_study(study.config)
+    assert (report.ran, report.failed) == (0, 1)
+    events = pd.read_parquet(tmp_path / "events.parquet")
+    assert events.loc[events["what"] == "failed", ["replicate", "why"]].to_numpy().tolist() == [
+        [2, "ZeroDivisionError: a test wants this"]
+    ]
+    assert study.summary.replicates == 4
+    assert (numbers(study.summary)["n"] == 4).all()
+
+
+@pytest.mark.usefixtures("third_replicate_fails")
+def test_the_exit_code_says_that_replicates_failed(tmp_path):
+    result = CliRunner().invoke(
+        main, ["run", "experiment=volker_vink_2021", "replicates=3", "execution=serial", f"output={tmp_path}"]
+    )
+    assert result.exit_code == 3
+    assert "1 of 3 replicates failed; see events.parquet" in result.stderr
+
+
+def test_a_model_that_does_not_converge_is_an_event_and_not_a_number(tmp_path, monkeypatch, truth, r_samples):
+    fit, sample = kernels.ordinal, truth.values[0][r_samples[1]]
+
+    def fail(x, *others):
+        ok, *found = fit(x, *others)
+        return (ok and not np.array_equal(x[:, 0], sample), *found)
+
+    monkeypatch.setattr(kernels, "ordinal", fail)
+    study = Study.run(["experiment=volker_vink_2021", "replicates=3", "execution=serial"], tmp_path)
+    (event,) = pd.read_parquet(tmp_path / "events.parquet").itertuples()
+    assert (event.replicate, event.source, event.variable, event.what) == (1, "bootstrap", "ordinal", "not converged")
+    n = numbers(study.summary).set_index(["source", "analysis"])["n"]
+    assert (n.loc["bootstrap", "ordinal"] == 2).all()
+    assert (n.drop(("bootstrap", "ordinal")) == 3).all()
+
+
+# ---- every configuration that is shipped
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (resource("conf") / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_runs(tmp_path, name):
+    study = Study.run([f"experiment={name}", "replicates=2", "execution=serial"], tmp_path)
+    assert study.config.study == name
+    assert study.summary.replicates == 2
+    assert numbers(study.summary)["mean"].notna().all()
+
+
+def test_a_study_of_ones_own_needs_no_experiment(tmp_path):
+    study = Study.run(["study=mine", "replicates=2", "execution=serial", "synthesis.m=3"], tmp_path)
+    assert study.config.resampling == {"kind": "bootstrap"}
+    assert numbers(study.summary)["mean"].notna().all()
+
+
+def test_results_go_to_a_folder_named_after_the_study():
+    assert compose(["study=mine"]).directory == Path("results/mine")
