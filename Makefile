@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENV := .venv/installed
+STUDY := experiments/volker_vink_2021/oracle
 
 .PHONY: paper test lint benchmark oracle data clean
 
@@ -27,8 +28,7 @@ benchmark: $(ENV)
 oracle: $(ENV)
 	Rscript tests/oracles/rpart.R tests/oracles
 	Rscript tests/oracles/models.R tests/oracles
-	cd experiments/volker_vink_2021/oracle && for version in 3.13 3.15; do \
-	  Rscript study.R mice-$$version 1 1000 mice_$$version.csv.gz; done
+	for version in 3.13 3.15; do Rscript $(STUDY)/study.R mice-$$version 1 1000 $(STUDY)/mice_$$version.csv.gz; done
 
 data:
 	Rscript mice_sim/data/export_boys.R mice_sim/data

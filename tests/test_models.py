@@ -242,14 +242,16 @@ def test_separated_records_make_the_discrimination_model_fail(truth):
 
 
 def test_the_classes_of_the_discrimination_model_are_drawn_with_their_fitted_probabilities(truth):
-    formula = ModelFormula.parse("~ age + hc + reg", truth.columns)
-    synthetic, true = formula.matrix(truth.values[:, ::-1]), formula.matrix(truth.values)
-    drawn = [
-        discriminate(formula, synthetic, true, np.random.default_rng(seed))[1].values["accuracy"][0]
-        for seed in range(200)
-    ]
-    # Equal records have a fitted probability of one half each.
-    assert abs(np.mean(drawn) - 0.5) < 4 * 0.5 / np.sqrt(200 * 2 * truth.n_rows)
+    formula = ModelFormula.parse("~ age + hc", truth.columns)
+    true = formula.matrix(truth.values)
+    synthetic = true * [1, 1.2, 1]
+    stacked, is_true = np.concatenate([synthetic, true]), np.repeat([0, 1], len(true))
+    p = sm.Logit(is_true, stacked).fit(disp=0).predict()
+    drawn = [discriminate(formula, synthetic, true, np.random.default_rng(seed))[1] for seed in range(200)]
+    accuracy = np.mean([statistics.values["accuracy"] for statistics in drawn])
+    # ½ + 2·pMSE, where the likelier class alone would be right more often.
+    assert abs(accuracy - (0.5 + 2 * ((p - 0.5) ** 2).mean())) < 4 * 0.5 / np.sqrt(200 * p.size)
+    assert np.maximum(p, 1 - p).mean() > accuracy + 0.02
 
 
 def test_counts_list_every_level_even_an_empty_one():

@@ -13,8 +13,8 @@ STUDY = ROOT / "experiments" / "volker_vink_2021" / "oracle"
 pytestmark = pytest.mark.oracle
 
 
-def run_r(script: Path, *arguments: object, cwd: Path = ROOT) -> None:
-    done = subprocess.run(["Rscript", script, *map(str, arguments)], cwd=cwd, capture_output=True, text=True)
+def run_r(script: Path, *arguments: object) -> None:
+    done = subprocess.run(["Rscript", script, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -34,8 +34,13 @@ def test_the_stored_trees_are_what_rpart_grows(name, tmp_path):
 
 @pytest.mark.parametrize("rule", ["mice-3.13", "mice-3.15"])
 def test_the_stored_study_is_what_mice_gives(rule, tmp_path):
-    run_r(STUDY / "study.R", rule, 1, 3, tmp_path / "rows.csv.gz", cwd=STUDY)
+    run_r(STUDY / "study.R", rule, 1, 3, tmp_path / "rows.csv.gz")
     again = pd.read_csv(tmp_path / "rows.csv.gz")
     stored = pd.read_csv(STUDY / f"{rule.replace('-', '_')}.csv.gz").head(3)
     assert list(again) == list(stored)
     np.testing.assert_allclose(again, stored, rtol=1e-7)
+
+
+def test_the_stored_models_are_what_r_fits(tmp_path):
+    run_r(ROOT / "tests/oracles/models.R", tmp_path)
+    assert (tmp_path / "models.json").read_bytes() == (ROOT / "tests/oracles/models.json").read_bytes()

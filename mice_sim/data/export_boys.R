@@ -8,22 +8,13 @@
 #
 # Numbers are written with 17 significant digits, so that they read back to the same double.
 
-library(mice)
+source("mice_sim/data/boys.R")
 directory <- commandArgs(trailingOnly = TRUE)[1]
 
-exact <- function(x) if (is.numeric(x)) ifelse(is.na(x), NA, sprintf("%.17g", x)) else as.character(x)
 export <- function(data, name) {
   data <- as.data.frame(lapply(data, exact), check.names = FALSE)
   write.csv(data, file.path(directory, name), row.names = FALSE, na = "", quote = FALSE)
 }
 
-method <- make.method(boys)
-method["bmi"] <- "~ I(wgt / (hgt / 100)^2)"
-predictors <- make.predictorMatrix(boys)
-predictors[c("hgt", "wgt"), "bmi"] <- 0
-set.seed(123)
-completed <- complete(mice(boys, m = 1, maxit = 10, method = method,
-                           predictorMatrix = predictors, printFlag = FALSE))
-
 export(boys, "boys.csv")
-export(completed, "boys_complete.csv")
+export(truth, "boys_complete.csv")

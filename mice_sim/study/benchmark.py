@@ -57,7 +57,12 @@ def _ours(shared: Replicator, replicates: int) -> np.ndarray:
 
 def _r(folder, rule: str, replicates: int) -> np.ndarray:
     """CPU seconds (replicates, 3) in R: synthesis, the same with xval = 0, analyses."""
-    done = subprocess.run(["Rscript", "benchmark.R", rule, str(replicates)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["Rscript", str(folder / "benchmark.R"), rule, str(replicates)],
+        cwd=folder.parents[2],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         raise MiceSimError(f"R could not run the study ({done.stderr.strip().splitlines()[-1]}); install r-cran-mice.")
     return np.array([line.split() for line in done.stdout.splitlines() if line.strip()], dtype=float)

@@ -14,19 +14,13 @@
 # polr is run to a tighter tolerance than its default, and with a finer step in its numerical Hessian;
 # `default` marks the fit with its defaults.
 
-suppressPackageStartupMessages({ library(mice); library(MASS); library(psych); library(caret); library(jsonlite) })
+suppressPackageStartupMessages({ library(MASS); library(psych); library(caret); library(jsonlite) })
+source("mice_sim/data/boys.R")
 directory <- commandArgs(trailingOnly = TRUE)[1]
 exact <- function(x) sprintf("%.17g", x)
 
 contrasts <- lapply(setNames(2:12, 2:12), function(k) apply(contr.poly(k), 2, exact))
 
-method <- make.method(boys)
-method["bmi"] <- "~ I(wgt / (hgt / 100)^2)"
-predictors <- make.predictorMatrix(boys)
-predictors[c("hgt", "wgt"), "bmi"] <- 0
-set.seed(123)
-truth <- complete(mice(boys, m = 1, maxit = 10, method = method,
-                       predictorMatrix = predictors, printFlag = FALSE))
 
 random_data <- function(n) {
   x <- round(rnorm(n), 3); z <- round(rexp(n), 3)

@@ -8,19 +8,9 @@
 #
 # Data set "boys" is the completed boys data on bootstrap sample `sample` of set.seed(123).
 
-suppressPackageStartupMessages({ library(rpart); library(mice) })
+library(rpart)
+source("mice_sim/data/boys.R")
 directory <- commandArgs(trailingOnly = TRUE)[1]
-exact <- function(x) if (is.numeric(x)) sprintf("%.17g", x) else as.character(x)
-
-method <- make.method(boys)
-method["bmi"] <- "~ I(wgt / (hgt / 100)^2)"
-predictors <- make.predictorMatrix(boys)
-predictors[c("hgt", "wgt"), "bmi"] <- 0
-set.seed(123)
-truth <- complete(mice(boys, m = 1, maxit = 10, method = method,
-                       predictorMatrix = predictors, printFlag = FALSE))
-set.seed(123)
-samples <- replicate(1000, sample(748, 748, TRUE))
 
 random_data <- function(id) {
   n <- sample(60:300, 1)

@@ -1,11 +1,11 @@
 # CPU seconds that R needs for the study, replicate by replicate, with the paper's own call of mice.
 #
-#   Rscript benchmark.R RULE REPLICATES
+#   Rscript experiments/volker_vink_2021/oracle/benchmark.R RULE REPLICATES
 #
 # Prints one line a replicate: seconds of synthesis, of synthesis without rpart's cross-validation
-# (xval = 0, which changes no tree), and of the analyses. Run it in this folder.
+# (xval = 0, which changes no tree), and of the analyses. Run it from the top of the repository.
 
-source("common.R")
+source("experiments/volker_vink_2021/oracle/common.R")
 arguments <- commandArgs(trailingOnly = TRUE)
 rule <- arguments[1]
 cpu <- function(expression) sum(system.time(expression)[1:2])

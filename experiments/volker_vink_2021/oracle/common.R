@@ -1,17 +1,8 @@
-# What study.R and benchmark.R share: the data, the paper's samples, synthesis, analyses and pooling.
+# What study.R and benchmark.R share: synthesis, analyses and pooling.
 
-suppressPackageStartupMessages({ library(mice); library(MASS) })
+library(MASS)
+source("mice_sim/data/boys.R")
 m <- 5
-
-method <- make.method(boys)
-method["bmi"] <- "~ I(wgt / (hgt / 100)^2)"
-predictors <- make.predictorMatrix(boys)
-predictors[c("hgt", "wgt"), "bmi"] <- 0
-set.seed(123)
-truth <- complete(mice(boys, m = 1, maxit = 10, method = method,
-                       predictorMatrix = predictors, printFlag = FALSE))
-set.seed(123)
-samples <- replicate(1000, sample(748, 748, TRUE))
 
 # Under mice-3.13 a second statement in `post` writes the synthetic bmi back into the working data,
 # as mice did before 3.15.

@@ -1,12 +1,12 @@
 # The study of Volker & Vink (2021) in R mice, on the paper's own bootstrap samples.
 #
-#   Rscript study.R RULE FIRST LAST OUTPUT.csv.gz
+#   Rscript experiments/volker_vink_2021/oracle/study.R RULE FIRST LAST OUTPUT.csv.gz
 #
 # RULE is mice-3.13 or mice-3.15. One row a replicate: pooled means, correlations, the two models,
 # the discrimination model, confusion statistics. Trees are grown with xval = 0: cross-validation has
-# no effect on the tree, only on the time. Run it in this folder.
+# no effect on the tree, only on the time. Run it from the top of the repository.
 
-source("common.R")
+source("experiments/volker_vink_2021/oracle/common.R")
 arguments <- commandArgs(trailingOnly = TRUE)
 rule <- arguments[1]
 replicates <- as.integer(arguments[2]):as.integer(arguments[3])
