@@ -142,7 +142,8 @@ def markdown(table: pd.DataFrame, means: pd.DataFrame) -> str:
     for r in means.itertuples():
         lines.append(
             f"| **{r.Index}** | **mean** | **{r.between_ratio:.2f}** | | | "
-            f"| {r.coverage_313:.3f} | {r.coverage_315:.3f} | **{r.coverage_difference:+.3f} ± {r.coverage_difference_mcse:.3f}** |"
+            f"| {r.coverage_313:.3f} | {r.coverage_315:.3f} "
+            f"| **{r.coverage_difference:+.3f} ± {r.coverage_difference_mcse:.3f}** |"
         )
     return "\n".join(lines)
 

@@ -130,7 +130,8 @@ def identity(config: StudyConfig) -> dict:
         if file.suffix in (".py", ".csv", ".yaml"):
             digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
     truth = replicator(config.key()).truth
-    data = hashlib.sha256(truth.values.tobytes() + repr(truth.columns).encode()).hexdigest()
+    schema = repr([(column.name, column.kind, column.levels) for column in truth.columns])
+    data = hashlib.sha256(truth.values.tobytes() + schema.encode()).hexdigest()
     return {"configuration": json.loads(config.key()), "data": data[:16], "code": digest.hexdigest()[:16]}
 
 
@@ -171,7 +172,7 @@ def _write_provenance(config: StudyConfig, report: RunReport) -> None:
         "git_commit": commit,
         "python": sys.version.split()[0],
         "packages": {name: version(name) for name in PACKAGES},
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "linear_algebra_threads": 1,
         "seed": config.seed,
