@@ -24,6 +24,11 @@ class Replicator:
         science = json.loads(key)
         self.seed: int = science["seed"]
         self.truth = Table.from_pandas(load_dataset(science["data"]["name"]))
+        if np.isnan(self.truth.values).any():
+            raise MiceSimError(
+                f"The data set '{science['data']['name']}' has missing values; a study needs complete reference data, "
+                "such as boys_complete."
+            )
         options = {k: v for k, v in science["synthesis"].items() if k not in ("mode", "predictors")}
         self.spec = specify(self.truth, predictor_matrix=science["synthesis"]["predictors"], **options)
         self.sample_rows = resampling.make(science["resampling"], self.truth.n_rows, self.seed)
