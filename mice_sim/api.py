@@ -70,7 +70,7 @@ def synthesize(
     entropy = secrets.randbits(128) if seed is None else seed
     log = EventLog(strict)
     sets = engine.run(table, spec, lambda i, name, k: streams.stream(entropy, "synthesis", 0, i, name, k), log)
-    return FittableSynthesis(table, sets, spec, data.index, log)
+    return FittableSynthesis(table, sets, spec, data.index, data.columns, log)
 
 
 class FittableSynthesis(Synthesis):

@@ -267,6 +267,7 @@ def test_what_cannot_be_estimated_or_pooled_is_named(syn, call, words):
         ("resampling.kind=jackknife", "no resampling kind 'jackknife'"),
         ("data.name=girls", "no data set 'girls'"),
         ("data=girls", "no data 'girls'"),
+        ("data.name=boys", "'boys' has missing values; a study needs complete reference data"),
         ("replicates=0", "replicates is 0"),
         ("replicates=many", "replicates is 'many'"),
         ("seed=-1", "seed is -1"),

@@ -71,6 +71,7 @@ def test_equal_sets_leave_rubin_the_degrees_of_freedom_of_complete_data():
     # λ is kept at 1e-4: Barnard & Rubin's ν, all but complete.
     assert found["std_error"] == 0.5
     assert found["df"] == pytest.approx(98 / 100 * 97, rel=1e-3)
+    assert pooled([2.0] * 5, [0.25] * 5, RUBIN, np.inf)["df"] == pytest.approx(4 / 1e-4**2)
 
 
 def test_infinite_complete_data_degrees_of_freedom_leave_rubins_own():
@@ -101,6 +102,16 @@ def test_the_jackknife_variance_of_the_estimate_is_b_over_m(rule, m):
     _, variance = pool(q, u, rule, 97)
     assert variance[0] == pytest.approx(q.var(axis=0, ddof=1) / m)
     assert (variance >= 0).all()
+
+
+@pytest.mark.parametrize("rule", [REITER, RUBIN])
+def test_leaving_a_set_out_leaves_the_rule_alone(rule):
+    """It is the rule for m sets whose value varies, though m − 1 are left."""
+    q, u = np.array(Q), np.array(U)
+    _, variance = pool(q[:, None], u[:, None], rule, 97)
+    others = [np.delete(np.arange(5), left_out) for left_out in range(5)]
+    errors = [np.sqrt(rule.variance(u[k].mean(), q[k].var(ddof=1), 5, 97)[0]) for k in others]
+    assert variance[1, 0] == pytest.approx(4 * np.var(errors))
 
 
 def test_the_jackknife_variance_of_the_std_error_is_that_over_new_syntheses():

@@ -67,6 +67,14 @@ def test_the_verdict_says_what_was_compared(as_published):
     assert "joint p" in text
 
 
+def test_the_same_study_on_other_samples_agrees_too_though_not_to_the_digit(full_study):
+    found = verdict(full_study("resampling=bootstrap"))
+    assert found.agrees is True
+    kinds = found.agreement.groupby("source")["verdict"].agg(set)
+    assert kinds["original"] == {"exact", "explained"}
+    assert "within" in kinds["bootstrap"]
+
+
 # ---- what is not it
 
 

@@ -119,5 +119,7 @@ def test_a_bootstrap_sample_depends_on_seed_and_replicate_alone():
 
 def test_every_row_is_as_likely_to_be_resampled():
     resample = make({"kind": "bootstrap"}, 50, 1)
-    count = np.bincount(np.concatenate([resample(r) for r in range(2000)]), minlength=50)
-    assert np.abs(count - 2000).max() < 5 * np.sqrt(2000)
+    samples = [resample(r) for r in range(2000)]
+    assert np.abs(np.bincount(np.concatenate(samples), minlength=50) - 2000).max() < 5 * np.sqrt(2000)
+    distinct = np.mean([np.unique(rows).size for rows in samples])
+    assert distinct == pytest.approx(50 * (1 - (49 / 50) ** 50), abs=0.2)  # with replacement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,9 @@ from mice_sim.analysis import kernels
 from mice_sim.cli import main
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
+from mice_sim.study.analyses import make
 from mice_sim.study.config import compose
+from mice_sim.study.engines.loky import run_loky
 from mice_sim.study.replicate import Replicator
 from mice_sim.study.run import run_study
 from mice_sim.study.store import Store
@@ -110,6 +113,16 @@ def test_coverage_counts_the_intervals_that_hold_the_truth(plain):
             assert row.coverage == pytest.approx(((lower < known) & (known < upper)).mean())
 
 
+def test_correlations_are_pooled_on_fishers_scale_and_other_statistics_averaged(truth):
+    config = compose(SMALL)
+    sets = [truth.values[:, :250], truth.values[:, 250:500], truth.values[:, 500:]]
+    for name, forward, backward in (("correlations", np.arctanh, np.tanh), ("descriptives", np.array, np.array)):
+        analysis = make(config.analysis, config.pooling, truth)[name]
+        singles = np.array([analysis.single(values)[0] for values in sets])
+        ((pooled, _),) = analysis.pooled(sets, np.random.default_rng(1))
+        assert pooled == pytest.approx(backward(forward(singles).mean(axis=0)))
+
+
 # ---- stopping and going on
 
 
@@ -123,6 +136,12 @@ def test_a_killed_study_goes_on_where_it_stopped_and_compiles_nothing(tmp_path, 
     assert (report["present"], report["ran"], report["compiled"]) == (5, 7, 0)
     assert not list(store.parts_directory.glob("*.tmp"))
     assert same(summarise(store, 12, 5), plain.summary)
+
+
+def test_a_killed_worker_is_told_in_a_sentence():
+    parent = os.getpid()
+    with pytest.raises(MiceSimError, match=r"worker process was killed.*run the same command again"):
+        list(run_loky(lambda chunk: os.getpid() != parent and os.kill(os.getpid(), signal.SIGKILL), [[0], [1]], 2))
 
 
 def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):

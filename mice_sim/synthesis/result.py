@@ -21,13 +21,14 @@ class Synthesis:
     Attributes
     ----------
     original : the table they were drawn from. sets : float64 (m, columns, n).
-    spec : the specification. index : the row labels of the original frame. log : the events.
+    spec : the specification. index, labels : the original frame's row and column labels. log : the events.
     """
 
     original: Table
     sets: np.ndarray
     spec: Specification
     index: pd.Index
+    labels: pd.Index
     log: Iterable[Event]
 
     mode = "linked"
@@ -59,7 +60,8 @@ class Synthesis:
         return pd.DataFrame([vars(event) for event in self.log], columns=columns)
 
     def _frame(self, i: int) -> pd.DataFrame:
-        return Table(self.original.columns, self.sets[i]).to_pandas().set_index(self.index)
+        frame = Table(self.original.columns, self.sets[i]).to_pandas().set_index(self.index)
+        return frame.set_axis(self.labels, axis=1)
 
     def __repr__(self) -> str:
         rows, columns = self.sets.shape[2], self.sets.shape[1]
