@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from formulaic import Formula
 from formulaic.errors import FormulaSyntaxError
 from formulaic.parser.types import Factor, Term
 
+from mice_sim.analysis import kernels
 from mice_sim.data import Column
 from mice_sim.errors import MiceSimError, nearest
 
@@ -24,7 +25,7 @@ class ModelFormula:
     intercept : whether the model has one.
     terms : per term the column numbers whose design columns are multiplied.
     names : the names of the model matrix's columns, as R prints them.
-    contrasts : the (levels × k) scores of each factor in the terms, by column number.
+    parts : what each column of the model matrix is the product of, for `kernels.model_matrix`.
     """
 
     text: str
@@ -33,7 +34,7 @@ class ModelFormula:
     terms: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     columns: tuple[Column, ...]
-    contrasts: Mapping[int, np.ndarray]
+    parts: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @classmethod
     def parse(cls, text: str, columns: tuple[Column, ...]) -> ModelFormula:
@@ -51,24 +52,31 @@ class ModelFormula:
         terms = tuple(_positions(term, text, columns) for term in right if not _is_one(term))
         _check_margins(text, terms, columns, intercept)
         names = (["(Intercept)"] if intercept else []) + [n for t in terms for n in _term_names(t, columns)]
-        contrasts = {j: columns[j].contrasts()[1] for term in terms for j in term if columns[j].is_factor}
-        return cls(text, response, intercept, terms, tuple(names), columns, contrasts)
+        return cls(text, response, intercept, terms, tuple(names), columns, _parts(terms, columns, intercept))
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Return the model matrix (n × len(names)) of `values` (columns, n)."""
-        blocks = [self._block(term, values) for term in self.terms]
-        if self.intercept:
-            blocks.insert(0, np.ones((values.shape[1], 1)))
-        return np.concatenate(blocks, axis=1)
+        return kernels.model_matrix(values, *self.parts)
 
-    def _block(self, term: tuple[int, ...], values: np.ndarray) -> np.ndarray:
-        parts = [
-            self.contrasts[j][values[j].astype(np.intp)] if j in self.contrasts else values[j][:, None] for j in term
-        ]
-        block = parts[0]
-        for part in parts[1:]:  # R runs through the first factor fastest
-            block = (part[:, :, None] * block[:, None, :]).reshape(values.shape[1], -1)
-        return block
+
+def _parts(terms: tuple[tuple[int, ...], ...], columns: tuple[Column, ...], intercept: bool) -> tuple:
+    """Return, for `kernels.model_matrix`, what each column of the model matrix is the product of."""
+    coded = {j: columns[j].contrasts()[1].T if columns[j].is_factor else [np.zeros(0)] for t in terms for j in t}
+    # R runs through the first factor fastest.
+    products = [()] * intercept + [
+        tuple(zip(term, reversed(scores), strict=True))
+        for term in terms
+        for scores in itertools.product(*(coded[j] for j in reversed(term)))
+    ]
+    shape = (len(products), max((len(term) for term in terms), default=0))
+    source = np.full(shape, -1, np.int64)
+    is_factor = np.zeros(shape, bool)
+    score = np.zeros((*shape, max((column.n_levels for column in columns), default=0)))
+    for c, product in enumerate(products):
+        for part, (j, scores) in enumerate(product):
+            source[c, part], is_factor[c, part] = j, columns[j].is_factor
+            score[c, part, : scores.size] = scores
+    return source, is_factor, score
 
 
 def _is_one(term: Term) -> bool:

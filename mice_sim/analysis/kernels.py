@@ -15,6 +15,30 @@ SLACK = 1e-11
 
 
 @njit(cache=True, nogil=True)
+def model_matrix(values, source, is_factor, score):
+    """Return the (n, p) matrix whose column c is the product of its parts; a column without parts is 1.
+
+    values : float64 (columns, n). source : (p, parts), the column behind each part, −1 for none.
+    is_factor : (p, parts). score : (p, parts, levels), the contrast's value of each level.
+    """
+    n = values.shape[1]
+    p, parts = source.shape
+    out = np.ones((n, p))
+    for c in range(p):
+        for part in range(parts):
+            j = source[c, part]
+            if j < 0:
+                break
+            if is_factor[c, part]:
+                for i in range(n):
+                    out[i, c] *= score[c, part, int(values[j, i])]
+            else:
+                for i in range(n):
+                    out[i, c] *= values[j, i]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def cholesky_solve(matrix, vector):
     """Return (ok, solution, inverse) for a symmetric positive definite matrix."""
     p = matrix.shape[0]
@@ -63,11 +87,15 @@ def logistic(x, y):
     covariance = np.zeros((p, p))
     probability = np.full(n, 0.5)
     log_likelihood = -n * np.log(2.0)
-    xt = x.T.copy()
     eta = np.zeros(n)
+    weighted = np.empty((n, p))
     for _ in range(MAX_ITERATIONS):
-        score = xt @ (y - probability)
-        ok, step, covariance = cholesky_solve((xt * (probability * (1 - probability))) @ x, score)
+        score = x.T @ (y - probability)
+        for i in range(n):
+            weight = probability[i] * (1 - probability[i])
+            for a in range(p):
+                weighted[i, a] = weight * x[i, a]
+        ok, step, covariance = cholesky_solve(x.T @ weighted, score)
         if not ok:
             return False, beta, covariance, probability
         decrement = step @ score

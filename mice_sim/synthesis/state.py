@@ -30,12 +30,13 @@ class WorkingState:
         self.codes = np.where(self.observed, self.values, 0).astype(np.int32)
         self.version = np.zeros(len(table.columns), np.int64)
         self._orders = np.zeros(self.values.shape, np.uint32)
-        self._order_version = np.full(len(table.columns), -1)
         size = len(design.names) + len(table.columns)
         self._scaled = np.zeros((size, table.n_rows))
         self._variance = np.zeros(size)
         self._correlation = np.zeros((size, size))
-        self._moment_version = np.full(len(table.columns), -1)
+        # Columns that have changed since they were last sorted, and since their moments were taken.
+        self._unsorted = set(range(len(table.columns)))
+        self._unmeasured = set(range(len(table.columns)))
 
     def write(self, j: int, rows: np.ndarray, new: np.ndarray) -> None:
         """Let predictors see `new` in these rows of column `j`."""
@@ -43,13 +44,15 @@ class WorkingState:
         if self.columns[j].is_factor:
             self.codes[j, rows] = new
         self.version[j] += 1
+        self._unsorted.add(j)
+        self._unmeasured.add(j)
 
     def orders(self, rows: np.ndarray) -> np.ndarray:
         """Return uint32 (columns, len(rows)): `rows`, ascending by each continuous column."""
-        for j in np.flatnonzero(self._order_version != self.version):
+        for j in sorted(self._unsorted):
             if not self.columns[j].is_factor:
                 self._orders[j] = np.argsort(self.values[j], kind="stable")
-            self._order_version[j] = self.version[j]
+        self._unsorted.clear()
         if rows.size == self.values.shape[1]:
             return self._orders
         chosen = np.zeros(self.values.shape[1], bool)
@@ -72,9 +75,9 @@ class WorkingState:
             stacked = np.array([self.design.row(k, self.values, self.codes)[rows] for k in d])
             scaled, variance = _standardise(np.vstack([stacked, self.values[:, rows]]))
             return variance, scaled @ scaled.T
-        changed = np.flatnonzero(self._moment_version != self.version)
-        if changed.size:
-            places = [self._design_rows(int(j)) for j in changed]
+        if self._unmeasured:
+            changed = sorted(self._unmeasured)
+            places = [self._design_rows(j) for j in changed]
             for j, place in zip(changed, places, strict=True):
                 block = [self.design.row(d, self.values, self.codes) for d in place[:-1]]
                 self._scaled[place], self._variance[place] = _standardise(np.array([*block, self.values[j]]))
@@ -82,7 +85,7 @@ class WorkingState:
             product = self._scaled[at] @ self._scaled.T
             self._correlation[at] = product
             self._correlation[:, at] = product.T
-            self._moment_version[:] = self.version
+            self._unmeasured.clear()
         return self._variance, self._correlation
 
     def _design_rows(self, j: int) -> np.ndarray:

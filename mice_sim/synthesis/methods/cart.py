@@ -92,8 +92,8 @@ class FittedCart:
     def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return for each row the value of a donor drawn uniformly from its leaf."""
         leaf = self.leaf
-        others = rows[leaf[rows] < 0]
-        if others.size:
+        if self.rows.size < leaf.size:  # some rows were not fitted
+            others = rows[leaf[rows] < 0]
             state, design = self.X.state, self.X.state.design
             leaf = leaf.copy()
             tree.assign(
