@@ -42,7 +42,7 @@ Values = tuple[np.ndarray, np.ndarray]
 
 
 class Analysis(Protocol):
-    """`blocks` says which rows an analysis gives; `single` is None where it needs synthetic sets."""
+    """`blocks` says which rows an analysis gives; one that is not `on_single` needs synthetic sets."""
 
     @property
     def blocks(self) -> tuple[Block, ...]: ...
@@ -115,7 +115,7 @@ class DiscriminationAnalysis:
         self.blocks = (Block(name, formula.names, INFERENCE), Block("confusion", ("all",), CONFUSION))
 
     def single(self, values: np.ndarray) -> Values:
-        raise NotImplementedError
+        raise NotImplementedError("discrimination compares synthetic sets with the reference data")
 
     def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
         fits, confusions = [], []
@@ -168,17 +168,12 @@ def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth
     return ModelAnalysis(name, kind, formula, truth, rule, level)
 
 
-def run_single(analysis: Analysis, values: np.ndarray) -> tuple[list[Values], str | None]:
-    """Return the blocks of one data set, and the reason if the model did not converge."""
+def attempt(
+    analysis: Analysis, compute: Callable[..., Values | list[Values]], *arguments: Any
+) -> tuple[list[Values], str | None]:
+    """Return what `compute` gives for the analysis's blocks, or blocks of NaN and why a model did not converge."""
     try:
-        return [analysis.single(values)], None
+        found = compute(*arguments)
     except NotConverged as error:
         return [_failed(block) for block in analysis.blocks], str(error)
-
-
-def run_pooled(analysis: Analysis, sets: np.ndarray, rng: np.random.Generator) -> tuple[list[Values], str | None]:
-    """Return the pooled blocks of m sets, and the reason if a model did not converge on one of them."""
-    try:
-        return analysis.pooled(sets, rng), None
-    except NotConverged as error:
-        return [_failed(block) for block in analysis.blocks], str(error)
+    return found if isinstance(found, list) else [found], None

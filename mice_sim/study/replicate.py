@@ -64,13 +64,14 @@ class Replicator:
         parts = self._singles(sample.values)
         for name, analysis in self.analyses.items():
             rng = streams.stream(self.seed, "analysis", replicate, name)
-            parts.append((name, "synthetic", *analyses.run_pooled(analysis, sets, rng)))
+            pooled = analyses.attempt(analysis, analysis.pooled, sets, rng)
+            parts.append((name, "synthetic", *pooled))
         events = [{"replicate": replicate, "source": "synthetic", **vars(event)} for event in log]
         return self._gather(replicate, parts, events)
 
     def _singles(self, values: np.ndarray) -> list:
         return [
-            (name, "bootstrap", *analyses.run_single(analysis, values))
+            (name, "bootstrap", *analyses.attempt(analysis, analysis.single, values))
             for name, analysis in self.analyses.items()
             if analysis.on_single
         ]

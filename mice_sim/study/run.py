@@ -80,7 +80,8 @@ def run_study(config: StudyConfig, progress: Progress | None = None) -> RunRepor
     store = Store(config.directory)
     with threadpool_limits(1):
         shared = replicator(config.key())
-        store.open(config, identity(config))
+        own_identity = identity(config)
+        store.open(config, own_identity)
         store.write(shared.original_layout, [shared.original()])
         status = {r: s for part in store.parts() for r, s in part.status.items()}
         todo = [r for r in range(config.replicates) if r not in status]
@@ -113,7 +114,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None) -> RunRepor
         compiled=_compiled(),
     )
     store.write_events()
-    _write_provenance(config, report)
+    _write_provenance(config, report, own_identity)
     return report
 
 
@@ -135,9 +136,9 @@ def identity(config: StudyConfig) -> dict:
     return {"configuration": json.loads(config.key()), "data": data[:16], "code": digest.hexdigest()[:16]}
 
 
-def study_hash(config: StudyConfig) -> str:
+def study_hash(own_identity: dict) -> str:
     """Return the hash of a study's identity (16 hex digits)."""
-    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(own_identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _work(key: str, directory: str, chunk: list[int]) -> ChunkDone:
@@ -158,7 +159,7 @@ def _workers(config: StudyConfig) -> int:
     return config.execution.workers if config.execution.workers > 0 else len(os.sched_getaffinity(0))
 
 
-def _write_provenance(config: StudyConfig, report: RunReport) -> None:
+def _write_provenance(config: StudyConfig, report: RunReport, own_identity: dict) -> None:
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
@@ -167,7 +168,7 @@ def _write_provenance(config: StudyConfig, report: RunReport) -> None:
         commit = None
     provenance = {
         "study": config.study,
-        "study_hash": study_hash(config),
+        "study_hash": study_hash(own_identity),
         "mice_sim": mice_sim.__version__,
         "git_commit": commit,
         "python": sys.version.split()[0],

@@ -134,10 +134,11 @@ class Store:
 
     def write_events(self) -> int:
         """Gather the events of all parts into events.parquet; return how many there are."""
-        rows = [event for part in self.parts() for event in part.events]
+        parts = self.parts()
+        rows = [event for part in parts for event in part.events]
         rows += [
             {"replicate": r, "source": "", "variable": "", "what": "failed", "why": status, "set": 0, "iteration": 0}
-            for part in self.parts()
+            for part in parts
             for r, status in part.status.items()
             if status != "ok"
         ]

@@ -15,7 +15,7 @@ from mice_sim.synthesis.methods import Fitted, Predictors, Target
 from mice_sim.synthesis.spec import Specification
 from mice_sim.synthesis.state import WorkingState
 
-# (set, column, iteration) -> the random stream of that draw; set 0 initialises.
+# (set, column, iteration) -> the random stream of that draw; iteration 0 initialises.
 Streams = Callable[[int, str, int], np.random.Generator]
 
 
@@ -104,9 +104,8 @@ class _Chain:
             self.state.write(j, seen, self.sets[i, j, seen])
 
     def _derive(self, i: int, j: int) -> np.ndarray:
-        names = self.table.names
         expression = self.spec.derived[j]
-        return expression.evaluate({p: self.sets[i, names.index(p)] for p in expression.parents})
+        return expression.evaluate({p: self.sets[i, self.table.index(p)] for p in expression.parents})
 
     def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> Fitted:
         """Fit column j's method, or return the last fit if nothing that it saw has changed."""

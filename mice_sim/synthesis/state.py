@@ -26,7 +26,6 @@ class WorkingState:
         self.design = design
         self.values = table.values.copy()
         self.observed = ~np.isnan(self.values)
-        self.complete = bool(self.observed.all())
         self.codes = np.where(self.observed, self.values, 0).astype(np.int32)
         self.version = np.zeros(len(table.columns), np.int64)
         self._orders = np.zeros(self.values.shape, np.uint32)
