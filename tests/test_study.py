@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +21,10 @@ from mice_sim.cli import main
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
 from mice_sim.study.analyses import make
-from mice_sim.study.config import compose
+from mice_sim.study.config import Execution, compose
 from mice_sim.study.engines.loky import run_loky
 from mice_sim.study.replicate import Replicator
-from mice_sim.study.run import run_study
+from mice_sim.study.run import identity, run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
 
@@ -130,8 +131,9 @@ def test_a_killed_study_goes_on_where_it_stopped_and_compiles_nothing(tmp_path, 
     overrides = [*SMALL, "execution=serial", "execution.chunk=1", f"output={tmp_path}"]
     run_in_a_process(overrides, die_after=5)
     store = Store(tmp_path)
-    assert len(store.parts()) == 5
-    (store.parts_directory / ".part-0000005.parquet.1.tmp").write_bytes(b"half a part")
+    assert len(store.scan()[0]) == 5
+    leftover = f".part-0000005-0.parquet~{socket.gethostname()}~{2**22 + 1}~.tmp"  # no process has this number
+    (store.parts_directory / leftover).write_bytes(b"half a part")
     report = run_in_a_process(overrides)
     assert (report["present"], report["ran"], report["compiled"]) == (5, 7, 0)
     assert not list(store.parts_directory.glob("*.tmp"))
@@ -141,7 +143,7 @@ def test_a_killed_study_goes_on_where_it_stopped_and_compiles_nothing(tmp_path, 
 def test_a_killed_worker_is_told_in_a_sentence():
     parent = os.getpid()
     with pytest.raises(MiceSimError, match=r"worker process was killed.*run the same command again"):
-        list(run_loky(lambda chunk: os.getpid() != parent and os.kill(os.getpid(), signal.SIGKILL), [[0], [1]], 2))
+        list(run_loky(lambda task: os.getpid() != parent and os.kill(os.getpid(), signal.SIGKILL), [0, 1], Execution(workers=2)))
 
 
 def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):
@@ -151,10 +153,10 @@ def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):
 
 
 def test_a_study_that_is_finished_runs_nothing_again(plain):
-    before = sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.parts())
+    before = sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.scan()[0])
     report = run_study(plain.config)
     assert (report.planned, report.present, report.ran, report.failed) == (12, 12, 0, 0)
-    assert sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.parts()) == before
+    assert sorted((part.path, part.path.stat().st_mtime_ns) for part in plain.store.scan()[0]) == before
 
 
 def test_execution_and_report_may_change_between_runs(plain):
@@ -180,13 +182,11 @@ def test_a_folder_takes_one_study_only_and_says_what_differs(plain, override, di
 
 
 @pytest.mark.parametrize("what", ["code", "data"])
-def test_other_code_or_data_make_another_study(tmp_path, what):
-    config = Study.run([*SMALL, "execution=serial", "replicates=1"], tmp_path).config
-    file = tmp_path / "replicates" / "identity.json"
-    stored = json.loads(file.read_text())
-    current, stored[what] = stored[what], "0123456789abcdef"
-    file.write_text(json.dumps(stored))
-    with pytest.raises(MiceSimError, match=f"{what} was '0123456789abcdef' and is '{current}'"):
+def test_other_code_or_data_make_another_study(tmp_path, monkeypatch, what):
+    with monkeypatch.context() as patch:
+        patch.setattr("mice_sim.study.run.identity", lambda key: identity(key) | {what: "0123456789abcdef"})
+        config = Study.run([*SMALL, "execution=serial", "replicates=1"], tmp_path).config
+    with pytest.raises(MiceSimError, match=f"{what} was '0123456789abcdef' and is '{identity(config.key())[what]}'"):
         run_study(config)
 
 
@@ -194,39 +194,52 @@ def test_other_code_or_data_make_another_study(tmp_path, what):
 
 
 @pytest.fixture
-def third_replicate_fails(monkeypatch: pytest.MonkeyPatch):
-    run = Replicator._run
+def third_synthesis_fails(monkeypatch: pytest.MonkeyPatch):
+    streams = Replicator.streams
 
     def fail(self, replicate: int):
         if replicate == 2:
             raise ZeroDivisionError("a test wants this")
-        return run(self, replicate)
+        return streams(self, replicate)
 
-    monkeypatch.setattr(Replicator, "_run", fail)
+    monkeypatch.setattr(Replicator, "streams", fail)
     return monkeypatch.undo
 
 
-def test_a_failing_replicate_is_recorded_and_not_drawn_again(tmp_path, third_replicate_fails):
+def test_what_fails_is_recorded_and_changes_nothing_else(tmp_path, third_synthesis_fails, plain):
     overrides = ["experiment=volker_vink_2021", "replicates=5", "execution=serial"]
     study = Study.run(overrides, tmp_path)
-    third_replicate_fails()
+    third_synthesis_fails()
     report = run_study(study.config)
     assert (report.ran, report.failed) == (0, 1)
-    events = pd.read_parquet(tmp_path / "events.parquet")
-    assert events.loc[events["what"] == "failed", ["replicate", "why"]].to_numpy().tolist() == [
-        [2, "ZeroDivisionError: a test wants this"]
-    ]
-    assert study.summary.replicates == 4
-    assert (numbers(study.summary)["n"] == 4).all()
+    events = pd.read_parquet(tmp_path / "events.parquet").query("what == 'failed'")
+    assert set(events["variable"]) == set(study.config.analysis)
+    assert set(zip(events["replicate"], events["source"], events["why"], strict=True)) == {
+        (2, "synthetic", "ZeroDivisionError: a test wants this")
+    }
+    assert {f.stream for f in study.store.failures(5)[2]} == {"123/synthesis/2"}
+    got, expected = (np.concatenate([v for _, v, _ in s.store.blocks(5)]) for s in (study, plain))
+    synthetic = (study.store.labels()["source"] == "synthetic").to_numpy()
+    assert np.isnan(got[2, synthetic]).all()
+    np.testing.assert_array_equal(got[:, ~synthetic], expected[:, ~synthetic])
+    np.testing.assert_array_equal(got[[0, 1, 3, 4]], expected[[0, 1, 3, 4]])
 
 
-@pytest.mark.usefixtures("third_replicate_fails")
+def test_what_failed_is_run_again_when_asked(tmp_path, third_synthesis_fails, plain):
+    study = Study.run(["experiment=volker_vink_2021", "replicates=5", "execution=serial"], tmp_path)
+    third_synthesis_fails()
+    report = run_study(study.config, again=True)
+    assert (report.ran, report.failed) == (1, 0)
+    assert same(summarise(study.store, 5, 5), summarise(plain.store, 5, 5))
+
+
+@pytest.mark.usefixtures("third_synthesis_fails")
 def test_the_exit_code_says_that_replicates_failed(tmp_path):
     result = CliRunner().invoke(
         main, ["run", "experiment=volker_vink_2021", "replicates=3", "execution=serial", f"output={tmp_path}"]
     )
     assert result.exit_code == 3
-    assert "1 of 3 replicates failed; see events.parquet" in result.stderr
+    assert "1 of 3 replicates failed" in result.stderr
 
 
 def test_a_model_that_does_not_converge_is_an_event_and_not_a_number(tmp_path, monkeypatch, truth, r_samples):
@@ -239,7 +252,7 @@ def test_a_model_that_does_not_converge_is_an_event_and_not_a_number(tmp_path, m
     monkeypatch.setattr(kernels, "ordinal", fail)
     study = Study.run(["experiment=volker_vink_2021", "replicates=3", "execution=serial"], tmp_path)
     (event,) = pd.read_parquet(tmp_path / "events.parquet").itertuples()
-    assert (event.replicate, event.source, event.variable, event.what) == (1, "bootstrap", "ordinal", "not converged")
+    assert (event.replicate, event.source, event.variable, event.what) == (1, "bootstrap", "ordinal", "failed")
     n = numbers(study.summary).set_index(["source", "analysis"])["n"]
     assert (n.loc["bootstrap", "ordinal"] == 2).all()
     assert (n.drop(("bootstrap", "ordinal")) == 3).all()

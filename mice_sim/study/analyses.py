@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, Statistics
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, Statistics
 from mice_sim.analysis import descriptives as d
 from mice_sim.analysis.discrimination import CONFUSION, discriminate
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.pooling import INFERENCE, Rule, get_rule, inference, pool, pool_statistics
+from mice_sim.study.populations import Population
 
 STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
     "mean": (None, None),
@@ -21,7 +22,6 @@ STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
 }
 
 STATISTICS = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
-KINDS = (*STATISTICS, *MODELS, "discrimination")
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,6 @@ class Analysis(Protocol):
     def single(self, values: np.ndarray) -> Values: ...
 
     def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]: ...
-
-
-def _failed(block: Block) -> Values:
-    return np.full(block.size, np.nan), np.full(block.size, np.nan)
 
 
 class StatisticsAnalysis:
@@ -140,7 +136,7 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
     `pooling` maps kinds of analyses, and single ones by name, to their rules.
     Raises MiceSimError for an unknown kind, rule or column, or a model that can't be fitted to the data.
     """
-    known = [*config, *KINDS, "level"]
+    known = [*config, *STATISTICS, *MODELS, "discrimination", "level"]
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
@@ -152,10 +148,15 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
 
 
 def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth: Table) -> Analysis:
-    kind = str(given.get("kind", ""))
-    if kind not in KINDS:
-        raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, KINDS)}")
-    pool_name = str(pooling.get(name, pooling[kind]))
+    kind, kinds = str(given.get("kind", "")), [*STATISTICS, *MODELS, "discrimination"]
+    if kind not in kinds:
+        raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, kinds)}")
+    for key in given:
+        if key not in ("kind", "formula", "truth"):
+            raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, ['kind', 'formula', 'truth'])}")
+    if name not in pooling and kind not in pooling:
+        raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
+    pool_name = str(pooling.get(name, pooling.get(kind)))
     if kind in STATISTICS:
         function = STATISTICS[kind]
         return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
@@ -168,12 +169,25 @@ def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth
     return ModelAnalysis(name, kind, formula, truth, rule, level)
 
 
-def attempt(
-    analysis: Analysis, compute: Callable[..., Values | list[Values]], *arguments: Any
-) -> tuple[list[Values], str | None]:
-    """Return what `compute` gives for the analysis's blocks, or blocks of NaN and why a model did not converge."""
-    try:
-        found = compute(*arguments)
-    except NotConverged as error:
-        return [_failed(block) for block in analysis.blocks], str(error)
-    return found if isinstance(found, list) else [found], None
+def true_values(name: str, given: Mapping[str, Any], block: Block, found: np.ndarray, population: Population) -> Values:
+    """Return the true values of an analysis's rows: `found` in the reference data, unless they are known better.
+
+    A study gives them as `truth: {term: value}`; a population knows those of its own model. What is known
+    exactly has no standard error, and a term that is not named has no truth.
+    """
+    known = given.get("truth", "reference")
+    if known in ("reference", "sample"):
+        known = population.truth.get((str(given["kind"]), str(given.get("formula", ""))))
+        if known is None:
+            return found, np.zeros_like(found)
+    if not isinstance(known, Mapping):
+        raise MiceSimError(f"analysis.{name}.truth is {known!r}; give 'reference', 'sample' or {{term: value}}.")
+    if block.statistics != INFERENCE and len(block.statistics) > 1:
+        raise MiceSimError(f"analysis.{name} has several statistics a term; its truth is 'reference' or 'sample'.")
+    for term in known:
+        if term not in block.terms:
+            raise MiceSimError(f"analysis.{name}.truth names the term '{term}'{nearest(str(term), block.terms)}")
+    # The first statistic of a block is its estimate; others, such as standard errors, have no truth then.
+    values = np.full((len(block.statistics), len(block.terms)), np.nan)
+    values[0] = [float(known.get(term, np.nan)) for term in block.terms]
+    return values.ravel(), np.zeros(block.size)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,25 @@ ENGINES = ("serial", "loky")
 
 @dataclass(frozen=True)
 class Execution:
-    """How a study runs; never what it finds."""
+    """How a study runs; never what it finds.
+
+    address : of a dask scheduler. slurm : what its jobs ask for. chunk : None lets a pilot decide.
+    """
 
     engine: str = "loky"
     workers: int = -1
-    chunk: int = 25
+    chunk: int | None = 25
     progress: bool = True
+    address: str | None = None
+    slurm: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A resolved study. The five parts are plain mappings that their rooms check."""
+    """A resolved study. Its parts are plain mappings that their rooms check."""
 
     study: str
+    aims: str
     replicates: int
     seed: int
     output: str
@@ -40,22 +46,30 @@ class StudyConfig:
     synthesis: Mapping[str, Any]
     analysis: Mapping[str, Mapping[str, Any]]
     pooling: Mapping[str, Any]
+    measures: Mapping[str, Any]
+    until: Mapping[str, float]
+    sweep: Mapping[str, list]
     execution: Execution
     report: Mapping[str, Any]
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> StudyConfig:
         """Check the keys of a resolved configuration; raises MiceSimError for a wrong one."""
-        _check_keys("configuration", given, [f.name for f in dataclasses.fields(cls)])
+        names = [f.name for f in dataclasses.fields(cls)]
+        _check_known("configuration", given, names)
+        for name in names:
+            if name not in given:
+                raise MiceSimError(f"The configuration lacks the key '{name}'; give it a value.")
         execution = dict(given["execution"])
-        _check_keys("execution", execution, [f.name for f in dataclasses.fields(Execution)])
+        _check_known("execution", execution, [f.name for f in dataclasses.fields(Execution)])
         _check_execution(execution)
         for name, least in (("replicates", 1), ("seed", 0)):
             if isinstance(given[name], bool) or not isinstance(given[name], int) or given[name] < least:
                 raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
-        mode = given["synthesis"].get("mode", "linked")
-        if mode not in MODES:
-            raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
+        for options in variants(given["synthesis"]).values():
+            mode = options.get("mode", "linked")
+            if mode not in MODES:
+                raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
         return cls(**{**given, "execution": Execution(**execution)})
 
     @property
@@ -63,7 +77,7 @@ class StudyConfig:
         return Path(self.output)
 
     def scientific(self) -> dict[str, Any]:
-        """Return what decides the numbers: everything but replicates, execution, output and report."""
+        """Return what decides the stored numbers; how many, how and where they are run and shown does not."""
         names = ("data", "resampling", "synthesis", "analysis", "pooling", "seed")
         return {name: getattr(self, name) for name in names}
 
@@ -75,26 +89,44 @@ class StudyConfig:
         return dataclasses.asdict(self)
 
 
+def variants(synthesis: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the options of each method that a study compares, by its name; one alone is "synthetic"."""
+    common = {k: v for k, v in synthesis.items() if k != "variants"}
+    return {name: common | changes for name, changes in (synthesis.get("variants") or {"synthetic": {}}).items()}
+
+
+def sample_source(resampling: Mapping[str, Any]) -> str:
+    """Return what the rows of the samples themselves are called."""
+    return "bootstrap" if str(resampling["kind"]).endswith("bootstrap") else "sample"
+
+
 def compose(overrides: Sequence[str]) -> StudyConfig:
     """Compose `conf/` with Hydra overrides such as `experiment=volker_vink_2021 synthesis.m=10`.
 
-    Raises MiceSimError for an override that names nothing.
+    Raises MiceSimError for an override that names nothing, or that gives several values.
     """
+    (point,) = compose_all([overrides])
+    return point
+
+
+def compose_all(points: Iterable[Sequence[str]]) -> Iterator[StudyConfig]:
+    """Compose several lists of overrides; see `compose`."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    _check_groups(overrides)
-    try:
-        with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
-            composed = hydra_compose("config", list(overrides))
-        resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise MiceSimError(_explain(error, overrides)) from None
-    assert isinstance(resolved, dict)
-    return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
+    with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
+        for overrides in points:
+            _check_groups(overrides)
+            try:
+                composed = hydra_compose("config", list(overrides))
+                resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+            except (HydraException, OmegaConfBaseException) as error:
+                raise MiceSimError(_explain(error, overrides)) from None
+            assert isinstance(resolved, dict)
+            yield StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
 
 
 def _check_groups(overrides: Sequence[str]) -> None:
@@ -123,13 +155,10 @@ def _explain(error: Exception, overrides: Sequence[str]) -> str:
     return f"The configuration can't be composed: {message}"
 
 
-def _check_keys(what: str, given: Mapping[str, Any], known: list[str]) -> None:
+def _check_known(what: str, given: Mapping[str, Any], known: list[str]) -> None:
     for key in given:
         if key not in known:
             raise MiceSimError(f"The {what} has no key '{key}'{nearest(str(key), known)}")
-    for key in known:
-        if key not in given:
-            raise MiceSimError(f"The {what} lacks the key '{key}'; give it a value.")
 
 
 def _check_execution(execution: Mapping[str, Any]) -> None:

@@ -1,102 +1,198 @@
-"""One replicate: resample, synthesise, analyse, pool. The atom of every study."""
+"""One replicate: sample, synthesise by every method, analyse, pool. The atom of every study."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 
 from mice_sim import streams
-from mice_sim.data import Table, load_dataset
+from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.study import analyses, resampling
-from mice_sim.study.rows import Layout, ReplicateRows
+from mice_sim.study.config import sample_source, variants
+from mice_sim.study.populations import make_population
+from mice_sim.study.rows import Failure, Layout, ReplicateRows
 from mice_sim.synthesis import engine
 from mice_sim.synthesis.events import EventLog
-from mice_sim.synthesis.spec import specify
+from mice_sim.synthesis.spec import Specification, specify
+
+COMPLETE = "complete_cases"
 
 
 class Replicator:
-    """Everything that the replicates of one study share; `run(r)` is a pure function of r."""
+    """Everything that the replicates of one study share; `run(r)` is a pure function of r.
+
+    links : the steps of a replicate's hash chain, with the names of the streams that they draw from.
+    """
 
     def __init__(self, key: str):
         science = json.loads(key)
         self.seed: int = science["seed"]
-        self.truth = Table.from_pandas(load_dataset(science["data"]["name"]))
-        if np.isnan(self.truth.values).any():
-            raise MiceSimError(
-                f"The data set '{science['data']['name']}' has missing values; a study needs complete reference data, "
-                "such as boys_complete."
-            )
-        options = {k: v for k, v in science["synthesis"].items() if k not in ("mode", "predictors")}
-        self.spec = specify(self.truth, predictor_matrix=science["synthesis"]["predictors"], **options)
-        self.sample_rows = resampling.make(science["resampling"], self.truth.n_rows, self.seed)
+        self.population = make_population(science["data"], self.seed)
+        self.truth = self.population.reference
+        self.sampled_as = sample_source(science["resampling"])
+        self.sample = resampling.make(science["resampling"], self.population, self.seed)
+        self.amputate = resampling.make_amputation(science["resampling"], self.truth, self.seed)
+        self.methods = {name: self._specify(name, given) for name, given in variants(science["synthesis"]).items()}
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
-        if self.spec.m < 2:
-            raise MiceSimError(f"m is {self.spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
-        single = [(a, b) for a in self.analyses.values() if a.on_single for b in a.blocks]
-        pooled = [(a, b) for a in self.analyses.values() for b in a.blocks]
-        self.original_layout = _layout([("original", b) for _, b in single])
-        self.layout = _layout([("bootstrap", b) for _, b in single] + [("synthetic", b) for _, b in pooled])
+        self._given = science["analysis"]
+        singles = [self.sampled_as, *([COMPLETE] if self.amputate else [])]
+        for name in self.methods:
+            if name in (*singles, "original"):
+                raise MiceSimError(f"A method can't be called '{name}', as other rows are; rename the variant.")
+        # The parts of a replicate in their order: which analyses are done on what.
+        self.parts = [(source, name) for source in singles for name, a in self.analyses.items() if a.on_single]
+        self.parts += [(method, name) for method in self.methods for name in self.analyses]
+        self.layout = self._layout(self.parts)
+        self.original_layout = self._layout([("original", n) for n, a in self.analyses.items() if a.on_single])
+        self.links = self._links(singles)
+
+    def _specify(self, name: str, given: dict) -> Specification:
+        options = {k: v for k, v in given.items() if k not in ("mode", "predictors")}
+        spec = specify(self.truth, predictor_matrix=given["predictors"], **options)
+        if spec.m < 2:
+            raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
+        return spec
+
+    def _layout(self, parts: list[tuple[str, str]]) -> Layout:
+        return Layout.of(
+            (source, block.analysis, term, statistic)
+            for source, name in parts
+            for block in self.analyses[name].blocks
+            for statistic in block.statistics
+            for term in block.terms
+        )
+
+    def _links(self, singles: list[str]) -> list[dict[str, str]]:
+        seed = self.seed
+        links = [{"link": "sample", "stream": f"{seed}/{self.sampled_as}/REPLICATE"}]
+        if self.amputate:
+            links.append({"link": "incomplete sample", "stream": f"{seed}/amputation/REPLICATE"})
+        links += [{"link": f"{s} {n}", "stream": ""} for s, n in self.parts if s in singles]
+        for method, spec in self.methods.items():
+            links += [
+                {"link": f"{method} set {i}", "stream": f"{seed}/synthesis/REPLICATE/{i}/COLUMN/ITERATION"}
+                for i in range(1, spec.m + 1)
+            ]
+            links += [
+                {"link": f"{method} {name}", "stream": f"{seed}/analysis/REPLICATE/{name}"} for name in self.analyses
+            ]
+        return links
+
+    # ---- running
 
     def original(self) -> ReplicateRows:
-        """Return the analyses of the reference data itself."""
-        return self._gather(-1, self._singles(self.truth.values))
+        """Return the truth: the analyses of the reference data, or what is known of them."""
+        found = []
+        for name, analysis in self.analyses.items():
+            if analysis.on_single:
+                values, _ = analysis.single(self.truth.values)
+                found.append(analyses.true_values(name, self._given[name], analysis.blocks[0], values, self.population))
+        value, variance = (np.concatenate([np.zeros(0), *part]) for part in zip(*found, strict=True))
+        return ReplicateRows(-1, value, variance, [], [], [])
 
     def run(self, replicate: int) -> ReplicateRows:
-        """Return the rows of one replicate; an error in it is recorded, not raised."""
-        try:
-            return self._run(replicate)
-        except Exception as error:
-            empty = np.zeros(0)
-            return ReplicateRows(replicate, empty, empty, [], f"{type(error).__name__}: {error}")
+        """Return the rows of one replicate; what fails in it is recorded, not raised."""
+        return _Replicate(self, replicate).run()
 
-    def _run(self, replicate: int) -> ReplicateRows:
-        sample = self.truth.take(self.sample_rows(replicate))
+    def streams(self, replicate: int) -> engine.Streams:
+        return lambda i, name, k: streams.stream(self.seed, "synthesis", replicate, i, name, k)
+
+
+class _Replicate:
+    """One replicate at work: its rows, failures and hash chain grow part by part."""
+
+    def __init__(self, shared: Replicator, number: int):
+        self.shared, self.number = shared, number
+        self.found: list[analyses.Values] = []
+        self.failures: list[Failure] = []
+        self.passport: list[str] = []
+        self.events: list[dict] = []
+
+    def run(self) -> ReplicateRows:
+        shared, r = self.shared, self.number
+        sample = self._try(f"{shared.seed}/{shared.sampled_as}/{r}", lambda: shared.sample(r))
+        self._stamp(sample)
+        self._analyse_single(shared.sampled_as, sample)
+        if shared.amputate:
+            amputate = shared.amputate
+            sample = self._try(f"{shared.seed}/amputation/{r}", lambda: amputate(_given(sample), r))
+            self._stamp(sample)
+            complete = self._try("", lambda: _complete(_given(sample)))
+            self._analyse_single(COMPLETE, complete)
+        for method, spec in shared.methods.items():
+            self._analyse_sets(method, spec, self._synthesise(method, spec, sample))
+        value, variance = (np.concatenate(part) for part in zip(*self.found, strict=True))
+        return ReplicateRows(r, value, variance, self.events, self.failures, self.passport)
+
+    def _synthesise(self, method: str, spec: Specification, sample: Table | Failed) -> np.ndarray | Failed:
         log = EventLog()
-        sets = engine.run(
-            sample,
-            self.spec,
-            lambda i, name, k: streams.stream(self.seed, "synthesis", replicate, i, name, k),
-            log,
+        sets = self._try(
+            f"{self.shared.seed}/synthesis/{self.number}",
+            lambda: engine.run(_given(sample), spec, self.shared.streams(self.number), log),
         )
-        parts = self._singles(sample.values)
-        for name, analysis in self.analyses.items():
-            rng = streams.stream(self.seed, "analysis", replicate, name)
-            pooled = analyses.attempt(analysis, analysis.pooled, sets, rng)
-            parts.append((name, "synthetic", *pooled))
-        events = [{"replicate": replicate, "source": "synthetic", **vars(event)} for event in log]
-        return self._gather(replicate, parts, events)
+        for i in range(spec.m):
+            self._stamp(sets if isinstance(sets, Failed) else sets[i])
+        self.events += [{"replicate": self.number, "source": method, **vars(event)} for event in log]
+        return sets
 
-    def _singles(self, values: np.ndarray) -> list:
-        return [
-            (name, "bootstrap", *analyses.attempt(analysis, analysis.single, values))
-            for name, analysis in self.analyses.items()
-            if analysis.on_single
-        ]
+    def _analyse_single(self, source: str, sample: Table | Failed) -> None:
+        for name, analysis in self.shared.analyses.items():
+            if analysis.on_single:
+                self._attempt(source, name, lambda a=analysis: [a.single(_given(sample).values)])
 
-    @staticmethod
-    def _gather(replicate: int, parts: list, events: list | None = None) -> ReplicateRows:
-        events = list(events or [])
-        for name, source, _, failure in parts:
-            if failure:
-                events.append(
-                    {"replicate": replicate, "source": source, "variable": name, "what": "not converged",
-                     "why": failure, "set": 0, "iteration": 0}
-                )  # fmt: skip
-        value = np.concatenate([v for *_, blocks, _ in parts for v, _ in blocks])
-        variance = np.concatenate([s for *_, blocks, _ in parts for _, s in blocks])
-        return ReplicateRows(replicate, value, variance, events)
+    def _analyse_sets(self, method: str, spec: Specification, sets: np.ndarray | Failed) -> None:
+        for name, analysis in self.shared.analyses.items():
+            rng = streams.stream(self.shared.seed, "analysis", self.number, name)
+            self._attempt(method, name, lambda a=analysis, rng=rng: a.pooled(_given(sets), rng))
+
+    def _attempt(self, source: str, name: str, compute: Callable[[], list[analyses.Values]]) -> None:
+        blocks = self.shared.analyses[name].blocks
+        found = self._try(f"{self.shared.seed}/analysis/{self.number}/{name}", compute)
+        if isinstance(found, Failed):
+            self.failures.append(Failure(source, name, found.error, found.stream))
+            found = [(np.full(block.size, np.nan), np.full(block.size, np.nan)) for block in blocks]
+        self.found += found
+        self._stamp(np.concatenate([value for value, _ in found]))
+
+    def _try(self, stream: str, compute: Callable[[], Any]) -> Any:
+        """Return what `compute` gives, or its failure; a failure that it was given keeps its first cause."""
+        try:
+            return compute()
+        except Failed as earlier:
+            return earlier
+        except Exception as error:
+            return Failed(f"{type(error).__name__}: {error}", stream)
+
+    def _stamp(self, made: Table | np.ndarray | Failed) -> None:
+        """Add a link to the hash chain: of the link before it and the bytes of what was made."""
+        content = b"" if isinstance(made, Failed) else (made.values if isinstance(made, Table) else made).tobytes()
+        before = self.passport[-1].encode() if self.passport else b""
+        self.passport.append(blake2b(before + content, digest_size=8).hexdigest())
 
 
-def _layout(blocks: list[tuple[str, analyses.Block]]) -> Layout:
-    return Layout.of(
-        (source, block.analysis, term, statistic)
-        for source, block in blocks
-        for statistic in block.statistics
-        for term in block.terms
-    )
+class Failed(Exception):
+    """Stands for what could not be made, with the error and the stream that it drew from."""
+
+    def __init__(self, error: str, stream: str):
+        super().__init__(error)
+        self.error, self.stream = error, stream
+
+
+def _given(made):
+    """Return what was made, or raise the failure that stands for it."""
+    if isinstance(made, Failed):
+        raise made
+    return made
+
+
+def _complete(sample: Table) -> Table:
+    return sample.take(np.flatnonzero(~np.isnan(sample.values).any(axis=0)))
 
 
 @lru_cache(maxsize=4)

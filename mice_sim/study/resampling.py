@@ -9,6 +9,8 @@ import numpy as np
 
 from mice_sim import streams
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.data import Table
+from mice_sim.study.populations import Population
 from mice_sim.study.r_random import RStream
 
 # A resampler turns a replicate's number (from 0) into row numbers.
@@ -42,8 +44,9 @@ class RBootstrap:
         return self._sample
 
 
-def make(config: Mapping[str, Any], n: int, seed: int) -> Resampler:
-    """Return the resampler that `config` names, for n rows."""
+def make(config: Mapping[str, Any], population: Population, seed: int) -> Callable[[int], Table]:
+    """Return the sampler that `config` names."""
+    n = population.reference.n_rows
     kinds: dict[str, Callable[[], Resampler]] = {
         "bootstrap": lambda: bootstrap(n, seed),
         "r_bootstrap": lambda: RBootstrap(n, int(config.get("seed", seed))),
@@ -51,4 +54,10 @@ def make(config: Mapping[str, Any], n: int, seed: int) -> Resampler:
     kind = str(config.get("kind"))
     if kind not in kinds:
         raise MiceSimError(f"There is no resampling kind '{kind}'{nearest(kind, list(kinds))}")
-    return kinds[kind]()
+    rows = kinds[kind]()
+    return lambda replicate: population.reference.take(rows(replicate))
+
+
+def make_amputation(config: Mapping[str, Any], truth: Table, seed: int) -> Callable[[Table, int], Table] | None:
+    """Return what takes values out of a replicate's sample; None if samples stay complete."""
+    return None

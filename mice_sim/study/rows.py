@@ -29,11 +29,25 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An analysis without a result: of which source, why, and the name of the stream it drew from."""
+
+    source: str
+    analysis: str
+    error: str
+    stream: str
+
+
+@dataclass(frozen=True)
 class ReplicateRows:
-    """A replicate's numbers: `value` and `synthesis_variance` (rows of the layout), its events, its error."""
+    """A replicate's numbers: `value` and `synthesis_variance` (rows of the layout; NaN where it failed).
+
+    passport : the hash chain, one link a step in the order of `Replicator.links`.
+    """
 
     replicate: int
     value: np.ndarray
     synthesis_variance: np.ndarray
     events: list[dict[str, Any]]
-    error: str | None = None
+    failures: list[Failure]
+    passport: list[str]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import platform
 import resource as unix
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,105 +24,213 @@ from threadpoolctl import threadpool_limits
 
 import mice_sim
 from mice_sim.analysis import kernels as models
-from mice_sim.study.config import StudyConfig
+from mice_sim.errors import MiceSimError
+from mice_sim.study.config import Execution, StudyConfig
 from mice_sim.study.engines import ENGINES
 from mice_sim.study.replicate import replicator
-from mice_sim.study.store import Store
+from mice_sim.study.rows import ReplicateRows
+from mice_sim.study.store import Store, study_hash
+from mice_sim.study.tasks import Done, Task
 from mice_sim.synthesis import filter
 from mice_sim.synthesis.kernels import tree
 
 # The code that decides numbers; a change in it makes another study.
 SCIENCE = (
-    "data", "synthesis", "analysis", "pooling", "streams.py", "study/analyses.py", "study/replicate.py",
-    "study/rows.py", "study/resampling.py", "study/r_random.py",
+    "data", "synthesis", "analysis", "pooling", "streams.py", "study/analyses.py", "study/populations.py",
+    "study/replicate.py", "study/rows.py", "study/resampling.py", "study/r_random.py",
 )  # fmt: skip
 PACKAGES = ("numpy", "pandas", "scipy", "numba", "formulaic", "joblib", "hydra-core", "pyarrow")
 
+FLUSH_SECONDS = 60
+
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class ChunkDone:
-    """What a finished chunk cost: replicates, CPU seconds, and the worker's peak memory so far in MiB."""
-
-    replicates: int
-    cpu_seconds: float
-    peak_mib: float
 
 
 @dataclass(frozen=True)
 class RunReport:
     """What a run did and cost.
 
-    planned, present, ran, failed : replicates asked for, found finished, run now, failed in all.
+    planned, present, ran, failed : replicates asked for, found finished, run now, with failures in all.
+    submitted : replicates that were handed to a cluster and not waited for.
     startup_seconds : imports of this process apart, loading, checking and compiling.
-    wall_seconds : from the first chunk handed over to the last one stored.
+    wall_seconds : from the first task handed over to the last one stored.
     cpu_seconds : of the replicates, over all workers. peak_mib : of the largest worker.
     compiled : kernels that were compiled and not found compiled.
+    set_aside : the part files that could not be used, and why.
     """
 
     planned: int
     present: int
     ran: int
     failed: int
+    submitted: int
     startup_seconds: float
     wall_seconds: float
     cpu_seconds: float
     peak_mib: float
     compiled: int
+    set_aside: list[str]
 
 
-def run_study(config: StudyConfig, progress: Progress | None = None) -> RunReport:
+@dataclass(frozen=True)
+class Point:
+    """A study that was checked and whose folder was claimed: what is there, and what is to do."""
+
+    config: StudyConfig
+    store: Store
+    study: str
+    present: int
+    todo: list[int]
+    set_aside: list[str]
+
+    def tasks(self, chunk: int) -> list[Task]:
+        cuts = range(0, len(self.todo), chunk)
+        return [self.task(tuple(self.todo[i : i + chunk])) for i in cuts]
+
+    def task(self, replicates: tuple[int, ...]) -> Task:
+        return Task(self.config.key(), str(self.config.directory), replicates, self.study)
+
+
+def run_study(config: StudyConfig, progress: Progress | None = None, again: bool = False) -> RunReport:
     """Run the replicates that are missing and store them.
 
-    `progress(done, planned)` is called after every chunk. Replicates are 0..R−1; those that failed are
-    stored as failed and not drawn again. Raises MiceSimError before anything runs if the configuration
-    can't work or the output folder holds another study.
+    `progress(done, planned)` is called after every task. Replicates are 0..R−1; those with failures are
+    stored with them and not drawn again, but with `again`, which runs these alone. Raises MiceSimError
+    before anything runs if the configuration can't work or the output folder holds another study.
     """
     began = time.perf_counter()
-    store = Store(config.directory)
-    with threadpool_limits(1):
-        shared = replicator(config.key())
-        own_identity = identity(config)
-        store.open(config, own_identity)
-        store.write(shared.original_layout, [shared.original()])
-        status = {r: s for part in store.parts() for r, s in part.status.items()}
-        todo = [r for r in range(config.replicates) if r not in status]
-        if todo:
-            shared.run(todo[0])  # compiles the kernels once, for all workers
+    point = prepare(config, again)
+    if point.todo:
+        with threadpool_limits(1):
+            replicator(config.key()).run(point.todo[0])  # compiles the kernels once, for all workers
     started = time.perf_counter()
-    size = config.execution.chunk
-    chunks = [todo[i : i + size] for i in range(0, len(todo), size)]
-    work = partial(_work, config.key(), str(config.directory))
-    done = config.replicates - len(todo)
-    if progress:
-        progress(done, config.replicates)
-    cpu, peak = 0.0, 0.0
-    for finished in ENGINES[config.execution.engine](work, chunks, _workers(config)):
-        done += finished.replicates
-        cpu += finished.cpu_seconds
-        peak = max(peak, finished.peak_mib)
-        if progress:
-            progress(done, config.replicates)
-    status = {r: s for part in store.parts() for r, s in part.status.items() if r < config.replicates}
-    report = RunReport(
-        planned=config.replicates,
-        present=config.replicates - len(todo),
-        ran=len(todo),
-        failed=sum(s != "ok" for s in status.values()),
-        startup_seconds=started - began,
-        wall_seconds=time.perf_counter() - started,
-        cpu_seconds=cpu,
-        peak_mib=peak,
-        compiled=_compiled(),
-    )
-    store.write_events()
-    _write_provenance(config, report, own_identity)
+    (report,) = run_points([point], config.execution, progress)
+    report = dataclasses.replace(report, startup_seconds=started - began, compiled=_compiled())
+    finish(point, report)
     return report
 
 
-def identity(config: StudyConfig) -> dict:
+def prepare(config: StudyConfig, again: bool = False) -> Point:
+    """Check a study and claim its folder; see `run_study`."""
+    store = Store(config.directory)
+    with threadpool_limits(1):
+        shared = replicator(config.key())
+        own_identity = identity(config.key())
+        set_aside = store.open(config, own_identity, shared.links)
+        study = study_hash(own_identity)
+        store.write(shared.original_layout, [shared.original()], study)
+    records = store.records()
+    if again:
+        todo = [r for r in records if r < config.replicates and r in records[r].failures]
+    else:
+        busy = in_flight(config)
+        todo = [r for r in range(config.replicates) if r not in records and r not in busy]
+    present = sum(r < config.replicates for r in records)
+    return Point(config, store, study, present, todo, [f"{bad.path.name}: {bad.why}" for bad in set_aside])
+
+
+def run_points(points: list[Point], execution: Execution, progress: Progress | None = None) -> list[RunReport]:
+    """Hand what the points lack to the engine, all together; return what each cost."""
+    tasks = [task for point in points for task in point.tasks(execution.chunk or _pilot_chunk(point))]
+    planned = sum(point.config.replicates for point in points)
+    finished = planned - sum(len(task.replicates) for task in tasks)
+    done: dict[str, list[Done]] = {str(point.config.directory): [] for point in points}
+    began = time.perf_counter()
+    if progress:
+        progress(finished, planned)
+    for part in ENGINES[execution.engine](work, tasks, execution) if tasks else ():
+        done[part.directory].append(part)
+        finished += part.replicates
+        if progress:
+            progress(finished, planned)
+    wall = time.perf_counter() - began
+    return [_report(point, done[str(point.config.directory)], wall) for point in points]
+
+
+def _report(point: Point, done: list[Done], wall: float) -> RunReport:
+    ran = sum(part.replicates for part in done)
+    return RunReport(
+        planned=point.config.replicates,
+        present=point.present,
+        ran=ran,
+        failed=len(point.store.failures(point.config.replicates)),
+        submitted=len(point.todo) - ran,
+        startup_seconds=0.0,
+        wall_seconds=wall,
+        cpu_seconds=sum(part.cpu_seconds for part in done),
+        peak_mib=max((part.peak_mib for part in done), default=0.0),
+        compiled=0,
+        set_aside=point.set_aside,
+    )
+
+
+def finish(point: Point, report: RunReport) -> None:
+    """Gather the events of a study that has run, and write down how it ran."""
+    point.store.write_events()
+    _write_provenance(point.config, report, point.study)
+
+
+def work(task: Task) -> Done:
+    """Run and store the replicates of a task; what every engine calls, in whatever process.
+
+    What is finished is stored at least every minute, on SIGTERM and SIGUSR1, and when the process
+    that started this one is gone.
+    """
+    shared = replicator(task.key)
+    study = study_hash(identity(task.key))
+    if study != task.study:
+        raise MiceSimError(
+            f"A worker's code is not the code that planned {task.directory}; install the same version, "
+            "or run the study again."
+        )
+    store, began, parent = Store(Path(task.directory)), time.process_time(), os.getppid()
+    rows: list[ReplicateRows] = []
+    with _Signals() as signals, threadpool_limits(1):
+        flushed = time.monotonic()
+        for number in task.replicates:
+            rows.append(shared.run(number))
+            leaving = signals.caught or os.getppid() != parent
+            if leaving or number == task.replicates[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
+                store.write(shared.layout, rows, study)
+                rows, flushed = [], time.monotonic()
+            if leaving:
+                raise SystemExit(128 + (signals.caught or signal.SIGTERM))
+    peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
+    return Done(task.directory, len(task.replicates), time.process_time() - began, peak)
+
+
+class _Signals:
+    """Notes SIGTERM and SIGUSR1 instead of dying from them, where the process allows it."""
+
+    caught: int = 0
+
+    def __enter__(self) -> _Signals:
+        # Only the main thread may set handlers; a dask worker runs tasks in another.
+        main = threading.current_thread() is threading.main_thread()
+        wanted = (signal.SIGTERM, signal.SIGUSR1) if main else ()
+        self._before = {number: signal.signal(number, self._note) for number in wanted}
+        return self
+
+    def _note(self, number: int, frame: object) -> None:
+        self.caught = number
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+@lru_cache(maxsize=64)
+def identity(key: str) -> dict:
     """Return what makes a study this study: configuration, data and scientific code."""
+    truth = replicator(key).truth
+    schema = repr([(column.name, column.kind, column.levels) for column in truth.columns])
+    data = hashlib.sha256(truth.values.tobytes() + schema.encode()).hexdigest()
+    return {"configuration": json.loads(key), "data": data[:16], "code": _code()}
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Return the hash of the code that decides numbers, as this process found it."""
     package = Path(mice_sim.__file__).parent
     files = [
         f
@@ -130,23 +241,16 @@ def identity(config: StudyConfig) -> dict:
     for file in files:
         if file.suffix in (".py", ".csv", ".yaml"):
             digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
-    truth = replicator(config.key()).truth
-    schema = repr([(column.name, column.kind, column.levels) for column in truth.columns])
-    data = hashlib.sha256(truth.values.tobytes() + schema.encode()).hexdigest()
-    return {"configuration": json.loads(config.key()), "data": data[:16], "code": digest.hexdigest()[:16]}
+    return digest.hexdigest()[:16]
 
 
-def study_hash(own_identity: dict) -> str:
-    """Return the hash of a study's identity (16 hex digits)."""
-    return hashlib.sha256(json.dumps(own_identity, sort_keys=True).encode()).hexdigest()[:16]
+def in_flight(config: StudyConfig) -> set[int]:
+    """Return the replicates that a cluster is running or keeps in its queue."""
+    return set()
 
 
-def _work(key: str, directory: str, chunk: list[int]) -> ChunkDone:
-    shared = replicator(key)
-    began = time.process_time()
-    Store(Path(directory)).write(shared.layout, [shared.run(r) for r in chunk])
-    peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
-    return ChunkDone(len(chunk), time.process_time() - began, peak)
+def _pilot_chunk(point: Point) -> int:
+    return 25
 
 
 def _compiled() -> int:
@@ -155,11 +259,7 @@ def _compiled() -> int:
     return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
 
 
-def _workers(config: StudyConfig) -> int:
-    return config.execution.workers if config.execution.workers > 0 else len(os.sched_getaffinity(0))
-
-
-def _write_provenance(config: StudyConfig, report: RunReport, own_identity: dict) -> None:
+def _write_provenance(config: StudyConfig, report: RunReport, study: str) -> None:
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
@@ -168,7 +268,7 @@ def _write_provenance(config: StudyConfig, report: RunReport, own_identity: dict
         commit = None
     provenance = {
         "study": config.study,
-        "study_hash": study_hash(own_identity),
+        "study_hash": study,
         "mice_sim": mice_sim.__version__,
         "git_commit": commit,
         "python": sys.version.split()[0],

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
+import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +22,7 @@ import yaml
 
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import StudyConfig
-from mice_sim.study.rows import Layout, ReplicateRows
+from mice_sim.study.rows import Failure, Layout, ReplicateRows
 
 LABELS = ("source", "analysis", "term", "statistic")
 EVENT_COLUMNS = ("replicate", "source", "variable", "what", "why", "set", "iteration")
@@ -25,11 +31,20 @@ BLOCK = 100  # replicates that are read, and added up, together
 
 @dataclass(frozen=True)
 class Part:
-    """What the footer of a part says of its replicates."""
+    """What the footer of a part says of its replicates: hash chains, failures by replicate, events."""
 
     path: Path
-    status: dict[int, str]
+    passports: dict[int, list[str]]
+    failures: dict[int, list[Failure]]
     events: list[dict]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A part file that is not this study's, or not whole."""
+
+    path: Path
+    why: str
 
 
 class Store:
@@ -41,24 +56,42 @@ class Store:
 
     # ---- identity
 
-    def open(self, config: StudyConfig, identity: dict) -> None:
-        """Claim the folder for a study; raises MiceSimError if it holds another one's replicates."""
-        self.parts_directory.mkdir(parents=True, exist_ok=True)
-        for leftover in self.parts_directory.glob(".*.tmp"):
-            leftover.unlink()
-        file = self.parts_directory / "identity.json"
-        if file.exists() and self.parts():
-            stored = json.loads(file.read_text())
-            if stored != identity:
-                differences = _differences(stored, identity)
+    def open(self, config: StudyConfig, identity: dict, links: list[dict[str, str]]) -> list[Unreadable]:
+        """Claim the folder for a study and set aside the part files that can't be used; return these.
+
+        Raises MiceSimError if the folder holds another study's replicates.
+        """
+        with _writing(self.directory):
+            self.parts_directory.mkdir(parents=True, exist_ok=True)
+            self._sweep_up()
+            if self._identity_file.exists() and self.identity != identity and self.scan()[0]:
+                differences = _differences(self.identity, identity)
                 more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
                 raise MiceSimError(
                     f"{self.directory} holds replicates of another study "
                     f"({'; '.join(differences[:3])}{more}); "
                     "choose another output, or delete the folder."
                 )
-        _write(file, json.dumps(identity, indent=2, sort_keys=True))
-        _write(self.directory / "config.yaml", yaml.safe_dump(config.to_mapping(), sort_keys=False))
+            for cached in ("identity", "study"):
+                self.__dict__.pop(cached, None)
+            _write(self._identity_file, json.dumps(identity, indent=2, sort_keys=True))
+            _write(self.directory / "links.json", json.dumps(links, indent=1))
+            _write(self.directory / "config.yaml", yaml.safe_dump(config.to_mapping(), sort_keys=False))
+            return self._set_aside()
+
+    @property
+    def _identity_file(self) -> Path:
+        return self.parts_directory / "identity.json"
+
+    @cached_property
+    def identity(self) -> dict:
+        """The identity of the study whose replicates are here."""
+        return json.loads(self._identity_file.read_text(encoding="utf-8"))
+
+    @cached_property
+    def study(self) -> str:
+        """The study hash that every part must bear."""
+        return study_hash(self.identity)
 
     def config(self) -> dict:
         """Return the stored configuration, or raise MiceSimError if there is no study."""
@@ -69,35 +102,81 @@ class Store:
             )
         return yaml.safe_load(file.read_text(encoding="utf-8"))
 
+    def links(self) -> list[dict[str, str]]:
+        """Return the steps of every replicate's hash chain, with the streams that they draw from."""
+        return json.loads((self.directory / "links.json").read_text(encoding="utf-8"))
+
+    def _sweep_up(self) -> None:
+        """Delete the temporary files of processes of this machine that are no more."""
+        for leftover in [*self.directory.glob(".*.tmp"), *self.parts_directory.glob(".*.tmp")]:
+            *_, host, process, _ = leftover.name.rsplit("~", 3) if leftover.name.count("~") == 3 else ("", "", "0", "")
+            if host == socket.gethostname() and not Path(f"/proc/{process}").exists():
+                leftover.unlink(missing_ok=True)
+
+    def _set_aside(self) -> list[Unreadable]:
+        unreadable = self.scan()[1]
+        for bad in unreadable:
+            aside = self.parts_directory / "set_aside"
+            aside.mkdir(exist_ok=True)
+            bad.path.replace(aside / bad.path.name)
+        return unreadable
+
     # ---- writing
 
-    def write(self, layout: Layout, rows: list[ReplicateRows]) -> None:
-        """Store finished replicates as one part."""
-        good = [r for r in rows if r.error is None]
-        columns = {"replicate": np.repeat([r.replicate for r in good], layout.size).astype(np.int32)}
+    def write(self, layout: Layout, rows: list[ReplicateRows], study: str) -> None:
+        """Store finished replicates as one part; raises MiceSimError if the disk is full."""
+        numbers = [r.replicate for r in rows]
+        columns = {"replicate": np.repeat(numbers, layout.size).astype(np.int32)}
         for label in LABELS:
-            columns[label] = pa.array(np.tile(vars(layout)[label], len(good)), pa.string()).dictionary_encode()
+            columns[label] = pa.array(np.tile(vars(layout)[label], len(rows)), pa.string()).dictionary_encode()
         for name in ("value", "synthesis_variance"):
-            columns[name] = np.concatenate([np.zeros(0), *(getattr(r, name) for r in good)])
+            columns[name] = np.concatenate([getattr(r, name) for r in rows])
         footer = {
-            "status": {r.replicate: r.error or "ok" for r in rows},
+            "study": study,
+            "passports": {r.replicate: r.passport for r in rows},
+            "failures": {r.replicate: [vars(failure) for failure in r.failures] for r in rows if r.failures},
             "events": [event for r in rows for event in r.events],
         }
         table = pa.table(columns).replace_schema_metadata({"mice_sim": json.dumps(footer)})
-        name = f"part-{rows[0].replicate:07d}.parquet" if rows[0].replicate >= 0 else "original.parquet"
-        temporary = self.parts_directory / f".{name}.{os.getpid()}.tmp"
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(self.parts_directory / name)
+        # Two parts may begin with the same replicate, so the name tells all of them.
+        digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]
+        name = f"part-{numbers[0]:07d}-{digest}.parquet" if numbers[0] >= 0 else "original.parquet"
+        temporary = self.parts_directory / f".{name}~{socket.gethostname()}~{os.getpid()}~.tmp"
+        with _writing(self.directory, temporary):
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+            temporary.replace(self.parts_directory / name)
 
     # ---- reading
 
-    def parts(self) -> list[Part]:
-        """Return the parts in the order of their first replicates."""
-        found = []
+    def scan(self) -> tuple[list[Part], list[Unreadable]]:
+        """Return the parts in the order of their first replicates, and the files that are none of ours."""
+        parts, unreadable = [], []
         for path in sorted(self.parts_directory.glob("part-*.parquet")):
-            footer = json.loads(pq.read_schema(path).metadata[b"mice_sim"])
-            found.append(Part(path, {int(k): v for k, v in footer["status"].items()}, footer["events"]))
-        return found
+            try:
+                metadata = pq.read_metadata(path)
+                footer = json.loads(metadata.metadata[b"mice_sim"])
+                if footer["study"] != self.study:
+                    unreadable.append(Unreadable(path, "of another study, or of other code"))
+                    continue
+                failures = {int(k): [Failure(**f) for f in found] for k, found in footer["failures"].items()}
+                passports = {int(k): chain for k, chain in footer["passports"].items()}
+                parts.append(Part(path, passports, failures, footer["events"]))
+            except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError):
+                unreadable.append(Unreadable(path, "cut off, or no file of mice_sim"))
+        return parts, unreadable
+
+    def records(self) -> dict[int, Part]:
+        """Return, in order, which part holds each replicate; of two, the one without failures counts."""
+        held: dict[int, Part] = {}
+        for part in self.scan()[0]:
+            for number in part.passports:
+                if number not in held or (number in held[number].failures and number not in part.failures):
+                    held[number] = part
+        return dict(sorted(held.items()))
+
+    def failures(self, replicates: int) -> dict[int, list[Failure]]:
+        """Return the failures of the replicates 0..replicates−1, by replicate."""
+        return {r: p.failures[r] for r, p in self.records().items() if r < replicates and r in p.failures}
 
     def original(self) -> pd.DataFrame:
         """Return the rows of the reference data itself."""
@@ -105,21 +184,19 @@ class Store:
 
     def labels(self) -> pd.DataFrame:
         """Return the labels of a replicate's rows (source, analysis, term, statistic)."""
-        for part in self.parts():
-            done = [r for r, status in part.status.items() if status == "ok"]
-            if done:
-                rows = pq.read_table(part.path, columns=["replicate", *LABELS])
-                first = rows.filter(pa.compute.equal(rows["replicate"], done[0]))
-                return first.select(LABELS).to_pandas().astype(str)
-        raise MiceSimError(f"{self.directory} holds no finished replicate; look at its events, then run it again.")
+        for part in self.scan()[0]:
+            rows = pq.read_table(part.path, columns=["replicate", *LABELS])
+            first = rows.filter(pa.compute.equal(rows["replicate"], rows["replicate"][0]))
+            return first.select(LABELS).to_pandas().astype(str)
+        raise MiceSimError(f"{self.directory} holds no finished replicate; run it first.")
 
     def blocks(self, replicates: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield (replicate numbers (r,), values (r, rows), synthesis variances (r, rows)) in order.
 
         Blocks end at multiples of `BLOCK`, however the parts were cut, so that sums do not depend on
-        the chunks of the run.
+        the chunks of the run. What failed is NaN.
         """
-        where = {r: part.path for part in self.parts() for r, s in part.status.items() if s == "ok"}
+        where = {r: part.path for r, part in self.records().items()}
         opened: dict[Path, tuple] = {}
         for start in range(0, replicates, BLOCK):
             numbers = [r for r in range(start, min(start + BLOCK, replicates)) if r in where]
@@ -132,23 +209,34 @@ class Store:
             variances = [opened[where[r]][2][i] for r, i in zip(numbers, rows, strict=True)]
             yield np.array(numbers), np.array(values), np.array(variances)
 
-    def write_events(self) -> int:
-        """Gather the events of all parts into events.parquet; return how many there are."""
-        parts = self.parts()
-        rows = [event for part in parts for event in part.events]
-        rows += [
-            {"replicate": r, "source": "", "variable": "", "what": "failed", "why": status, "set": 0, "iteration": 0}
-            for part in parts
-            for r, status in part.status.items()
-            if status != "ok"
-        ]
+    def write_events(self) -> None:
+        """Gather the events and failures of all replicates into events.parquet."""
+        rows: list[dict] = []
+        for number, part in self.records().items():
+            rows += [event for event in part.events if event["replicate"] == number]
+            rows += [
+                {"replicate": number, "source": f.source, "variable": f.analysis, "what": "failed", "why": f.error,
+                 "set": 0, "iteration": 0}
+                for f in part.failures.get(number, ())
+            ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=list(EVENT_COLUMNS)).sort_values(list(EVENT_COLUMNS))
-        frame.to_parquet(self.directory / "events.parquet", index=False)
-        return len(frame)
+        with _writing(self.directory):
+            frame.to_parquet(self.directory / "events.parquet", index=False)
+
+
+def study_hash(identity: dict) -> str:
+    """Return the hash of a study's identity (16 hex digits)."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _read(path: Path) -> tuple[dict[int, int], np.ndarray, np.ndarray]:
-    table = pq.read_table(path, columns=["replicate", "value", "synthesis_variance"])
+    columns = ["replicate", "value", "synthesis_variance"]
+    try:
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    except OSError as error:
+        raise MiceSimError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run the study again."
+        ) from None
     numbers = table["replicate"].to_numpy()
     order = list(dict.fromkeys(numbers.tolist()))
     shape = (len(order), -1)
@@ -159,10 +247,31 @@ def _read(path: Path) -> tuple[dict[int, int], np.ndarray, np.ndarray]:
     )
 
 
+@contextmanager
+def _writing(directory: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Leave no half file behind; raise MiceSimError if the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if temporary:
+            temporary.unlink(missing_ok=True)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(directory).free / 2**20
+        raise MiceSimError(
+            f"The disk of {directory} is full ({free:.1f} MiB free); stored replicates are kept: make room and run "
+            "the same command again."
+        ) from None
+
+
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}~{socket.gethostname()}~{os.getpid()}~.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _differences(stored: dict, wanted: dict, path: str = "") -> list[str]:

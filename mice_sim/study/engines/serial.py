@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from threadpoolctl import threadpool_limits
+from mice_sim.study.config import Execution
+from mice_sim.study.tasks import Done, Task, Work
 
 
-def run_serial(work: Callable[[list[int]], Any], chunks: list[list[int]], workers: int) -> Iterator[Any]:
-    """Yield what `work` returns, chunk by chunk."""
-    with threadpool_limits(1):
-        for chunk in chunks:
-            yield work(chunk)
+def run_serial(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Done]:
+    """Yield what `work` returns, task by task."""
+    for task in tasks:
+        yield work(task)
