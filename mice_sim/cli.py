@@ -1,15 +1,24 @@
-"""The command line: `mice-sim run`, `report`, `benchmark`."""
+"""The command line: what people type, what they read, and the exit codes that scripts go by."""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import mice_sim
 from mice_sim.errors import MiceSimError
+
+if TYPE_CHECKING:
+    from mice_sim.study.run import RunReport
+    from mice_sim.study.sweep import PointDone
+
+FAILURES, INCOMPLETE, DIFFERENT = 3, 4, 5
 
 
 class _Group(click.Group):
@@ -19,29 +28,105 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except MiceSimError as error:
-            click.echo(f"mice-sim: {error}", err=True)
+            _say(str(error))
             context.exit(1)
         except OSError as error:
-            click.echo(
-                f"mice-sim: {error.filename or 'a file'}: {error.strerror}; check the path and its rights.", err=True
-            )
+            _say(f"{error.filename or 'a file'}: {error.strerror}; check the path and its rights.")
             context.exit(1)
         except KeyboardInterrupt:
-            click.echo(
-                "\nmice-sim: interrupted; finished chunks are kept, run the same command again to go on.", err=True
-            )
+            _say("interrupted; finished replicates are kept, run the same command again to go on.")
             context.exit(130)
+
+
+def _say(text: str) -> None:
+    click.echo(f"mice-sim: {text}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(mice_sim.__version__, prog_name="mice-sim")
 def main() -> None:
-    """Reproducible simulation studies of synthetic data and multiple imputation."""
+    """Reproducible simulation studies of synthetic data and multiple imputation.
+
+    \b
+    A study's life:
+      plan          what will it cost, how many replicates does it need?
+      preregister   write down what it will do
+      run           run it, or go on with it; run -m is a sweep
+      status        what is there, missing, failed?
+      collect       gather what a cluster has finished, and report
+      retry         run again what failed
+      replay        rebuild one replicate alone and check its hashes
+      certify       re-run a few replicates by other engines and check them
+      report        rebuild tables, figures and page from stored rows
+      compare       the difference of two studies, paired by replicate
+
+    \b
+    Exit codes: 0 done and complete; 1 wrong input; 2 wrong usage; 3 replicates
+    failed; 4 replicates are still missing; 5 hashes differ; 130 interrupted;
+    143 terminated.
+    """
+
+
+# ---- before
+
+
+@main.command()
+@click.argument("overrides", nargs=-1)
+@click.option("-m", "--multirun", is_flag=True, help="Plan a sweep: keys may have several values.")
+@click.option("--target-mcse", "targets", multiple=True, metavar="MEASURE=MCSE",
+              help="Say how many replicates bring this Monte Carlo error down to that; may be repeated.")  # fmt: skip
+@click.option("--pilot", default=8, show_default=True, help="Replicates that the pilot runs at a point.")
+def plan(overrides: tuple[str, ...], multirun: bool, targets: tuple[str, ...], pilot: int) -> None:
+    """Say what a study will cost, by a pilot run on the spot; nothing is stored or submitted.
+
+    \b
+    Examples:
+      mice-sim plan experiment=volker_vink_2021
+      mice-sim plan experiment=volker_vink_2021 --target-mcse coverage=0.005
+      mice-sim plan -m experiment=volker_vink_2021 synthesis.m=5,10,20 execution=slurm
+
+    Core-hours, wall time and disk carry 95 % limits; memory is 1.5 times the pilot's peak. Coverage is
+    planned at its level; other measures by the pilot's own Monte Carlo errors, which a larger --pilot sharpens.
+    """
+    from rich.console import Console
+
+    from mice_sim.report.terminal import show_plan
+    from mice_sim.study.config import compose
+    from mice_sim.study.plan import plan as make_plan
+    from mice_sim.study.sweep import read_sweep
+    from mice_sim.study.targets import needs, parse_targets
+
+    wanted = parse_targets(targets)
+    configs = [c for _, c in read_sweep(overrides).configs()] if multirun else [compose(overrides)]
+    made, first = make_plan(configs, pilot)
+    show_plan(Console(), made, needs(first.measured, wanted, configs[0]))
+
+
+@main.command()
+@click.argument("overrides", nargs=-1)
+def preregister(overrides: tuple[str, ...]) -> None:
+    """Write the ADEMP document of a study, with its hash, before it runs.
+
+    \b
+    Example:
+      mice-sim preregister experiment=volker_vink_2021 'aims="Is inference from synthetic data valid?"'
+
+    The report of the study then shows what was registered against what was executed. A registration
+    stands: a second one for the same folder is refused.
+    """
+    from mice_sim.report.preregistration import preregister as write
+    from mice_sim.study.config import compose
+
+    click.echo(write(compose(overrides)))
+
+
+# ---- running
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("overrides", nargs=-1)
-def run(overrides: tuple[str, ...]) -> None:
+@click.option("-m", "--multirun", is_flag=True, help="A sweep: run every combination of keys with several values.")
+def run(overrides: tuple[str, ...], multirun: bool) -> None:
     """Run a study, or go on with one that was interrupted, and write its report.
 
     OVERRIDES are Hydra's: key=value pairs over the files in conf/.
@@ -52,22 +137,57 @@ def run(overrides: tuple[str, ...]) -> None:
       mice-sim run experiment=volker_vink_2021 replicates=50 output=/tmp/try
       mice-sim run experiment=volker_vink_2021 synthesis.minbucket=50 output=results/minbucket50
       mice-sim run study=mine synthesis.m=10 execution.workers=4
+      mice-sim run study=exact '+until.coverage=0.005' replicates=5000
+      mice-sim run -m experiment=volker_vink_2021 synthesis.m=5,10,20 study=sets
+      mice-sim run experiment=volker_vink_2021 execution=slurm
 
     Running again resumes: replicates that are stored are not run again, and a larger replicates=
-    extends the study. The exit code is 0 when the study is complete, 1 for a wrong input, 3 when
-    replicates failed (they are recorded in events.parquet).
+    extends the study. A sweep names its points by their overrides, skips finished ones, and goes on when a
+    point can't run. On Slurm the command submits what is missing and returns with exit code 4; see
+    `mice-sim status` and `mice-sim collect`.
     """
     from mice_sim.report.published import load_published
     from mice_sim.study.config import compose
     from mice_sim.study.run import run_study
+    from mice_sim.study.sweep import read_sweep, run_sweep
+    from mice_sim.study.targets import run_until
 
+    signal.signal(signal.SIGTERM, _terminated)
     import_seconds = time.process_time()
+    if multirun:
+        sweep = read_sweep(overrides)
+        with _progress(sweep.base.execution.progress) as update:
+            _end_sweep(sweep.base.directory, run_sweep(sweep, update))
+        return
     config = compose(overrides)
+    if config.sweep:
+        raise MiceSimError(f"This study is a sweep over {', '.join(config.sweep)}; run it with -m, or add sweep={{}}.")
     if config.report["published"]:
         load_published(config.report["published"])  # a wrong name should not show after the last replicate
+    missed: dict[str, float] = {}
     with _progress(config.execution.progress) as update:
-        done = run_study(config, update)
-    _report(config.directory)
+        if config.until:
+            done, missed = run_until(config, update)
+        else:
+            done = run_study(config, update)
+    if not done.submitted:
+        _report(config.directory)
+    _end_run(config.directory, done, import_seconds)
+    for measure, mcse in missed.items():
+        _say(f"all replicates are there, but {measure} has a Monte Carlo error of {mcse:.2g}; give more replicates=.")
+
+
+def _terminated(number: int, frame: object) -> None:
+    _say("terminated; finished replicates are kept, run the same command again to go on.")
+    raise SystemExit(128 + number)
+
+
+def _end_run(directory: Path, done: RunReport, import_seconds: float = 0.0) -> None:
+    for name in done.set_aside:
+        _say(f"set aside {name}; its replicates were run again.")
+    if done.submitted:
+        click.echo(f"{done.submitted} replicates submitted; `mice-sim status {directory}` tells how far they are.")
+        sys.exit(INCOMPLETE)
     click.echo(
         f"{done.ran} replicates in {done.wall_seconds:.1f} s "
         f"({1000 * done.cpu_seconds / max(done.ran, 1):.1f} ms CPU each), "
@@ -75,20 +195,220 @@ def run(overrides: tuple[str, ...]) -> None:
         f"of which {done.compiled} kernels compiled; largest worker {done.peak_mib:.0f} MiB."
     )
     if done.failed:
-        click.echo(f"mice-sim: {done.failed} of {done.planned} replicates failed; see events.parquet.", err=True)
-        sys.exit(3)
+        _say(f"something failed in {done.failed} of {done.planned} replicates; `mice-sim status {directory}` lists it.")
+        sys.exit(FAILURES)
+
+
+def _end_sweep(directory: Path, points: list[PointDone]) -> None:
+    reports = [point.report for point in points if point.report]
+    if any(report.ran or report.present for report in reports):
+        _report(directory)
+    for point in points:
+        if point.error:
+            _say(f"{point.name} can't run: {point.error}")
+        elif point.report:
+            for name in point.report.set_aside:
+                _say(f"{point.name}: set aside {name}; its replicates were run again.")
+            if point.report.failed:
+                _say(f"{point.name}: something failed in {point.report.failed} replicates.")
+    ran, there, submitted = (sum(getattr(r, k) for r in reports) for k in ("ran", "present", "submitted"))
+    wall, cpu = max((r.wall_seconds for r in reports), default=0.0), sum(r.cpu_seconds for r in reports)
+    click.echo(
+        f"{len(points)} points: {ran} replicates in {wall:.1f} s ({1000 * cpu / max(ran, 1):.1f} ms CPU each), "
+        f"{there} were there{f', {submitted} submitted' if submitted else ''}."
+    )
+    if submitted:
+        sys.exit(INCOMPLETE)
+    if any(p.error or (p.report and p.report.failed) for p in points):
+        sys.exit(FAILURES)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1)
+def retry(directory: Path, overrides: tuple[str, ...]) -> None:
+    """Run the replicates again in which something failed, and these alone.
+
+    \b
+    Examples:
+      mice-sim retry results/mine
+      mice-sim retry results/mine execution=serial
+
+    OVERRIDES may change how it runs (execution), nothing else. What fails by its nature fails again; what
+    failed for want of memory or disk may not. A replicate that failed twice keeps its failure.
+    """
+    from mice_sim.study.run import run_study
+    from mice_sim.study.sweep import is_sweep, point_directories
+
+    for folder in point_directories(directory) if is_sweep(directory) else [directory]:
+        config = _stored(folder, overrides)
+        with _progress(config.execution.progress) as update:
+            done = run_study(config, update, again=True)
+        click.echo(f"{folder}: {done.ran} replicates run again, {done.failed} still fail.")
+    _report(directory)
+
+
+def _stored(directory: Path, overrides: tuple[str, ...]):
+    """Return the configuration of a stored study, its execution changed by overrides."""
+    from mice_sim.study.config import stored_config
+
+    return stored_config(directory, overrides)
+
+
+# ---- watching and gathering
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+def status(directory: Path) -> None:
+    """Say what the files in DIRECTORY hold: replicates present, missing, queued, failed; part files of no use.
+
+    \b
+    Examples:
+      mice-sim status results/volker_vink_2021
+      mice-sim status results/volker_vink_2021 && mice-sim report results/volker_vink_2021
+
+    The exit code is 0 if the study is complete, 3 if something failed, 4 if replicates are missing.
+    """
+    from rich.console import Console
+
+    from mice_sim.report.terminal import show_status
+    from mice_sim.study.status import status as read
+    from mice_sim.study.sweep import is_sweep, point_directories
+
+    folders = point_directories(directory) if is_sweep(directory) else [directory]
+    found = {folder: read(folder) for folder in folders}
+    for folder, state in found.items():
+        show_status(Console(), folder, state)
+    if not all(state.complete for state in found.values()):
+        sys.exit(INCOMPLETE)
+    if any(state.failures for state in found.values()):
+        sys.exit(FAILURES)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.pass_context
+def collect(context: click.Context, directory: Path) -> None:
+    """Gather the events of all finished replicates, report on them, and say what is missing.
+
+    \b
+    Example:
+      mice-sim collect results/mine
+
+    For studies on a cluster, at any time: tables and figures are of what is there. Exit codes as `status`.
+    """
+    from mice_sim.study.store import Store
+    from mice_sim.study.sweep import is_sweep, point_directories
+
+    for folder in point_directories(directory) if is_sweep(directory) else [directory]:
+        Store(folder).write_events()
+    _report(directory)
+    context.invoke(status, directory=directory)
 
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 def report(directory: Path) -> None:
-    """Rebuild the tables, figures and report of the study in DIRECTORY from its stored replicates.
+    """Rebuild the tables, figures and report of the study or sweep in DIRECTORY from its stored replicates.
 
     \b
     Example:
       mice-sim report results/volker_vink_2021
     """
     _report(directory)
+
+
+@main.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--csv", type=click.Path(path_type=Path), help="Write every difference to this file.")
+@click.option("--measure", "shown", multiple=True, default=("bias", "emp_se", "model_se", "coverage"),
+              show_default=True, help="A measure to print; may be repeated.")  # fmt: skip
+def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
+    """Print A − B for every measure of two studies, paired by replicate.
+
+    \b
+    Examples:
+      mice-sim compare results/volker_vink_2021 results/volker_vink_2021_mice315
+      mice-sim compare results/a results/b --measure width --csv differences.csv
+
+    Studies with the same samples differ by far less than their own Monte Carlo errors suggest: after ± stands
+    the paired error of the difference, and beside it how many times larger the unpaired one would be.
+    """
+    from rich.console import Console
+
+    from mice_sim.report.terminal import show_comparison
+    from mice_sim.study.measures import get_measure
+    from mice_sim.study.performance import compare as differences
+    from mice_sim.study.replay import same_samples
+    from mice_sim.study.store import Store
+
+    for name in shown:
+        get_measure(name)
+    one, other = Store(a), Store(b)
+    frame = differences(one, one.config(), other, other.config())
+    show_comparison(Console(), frame[frame["measure"].isin(shown)], *same_samples(one, other))
+    if csv:
+        frame.to_csv(csv, index=False, lineterminator="\n")
+        click.echo(f"All measures: {csv}")
+
+
+# ---- checking
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("replicate", type=click.IntRange(min=0))
+def replay(directory: Path, replicate: int) -> None:
+    """Rebuild REPLICATE of the study in DIRECTORY alone, and check the hash of every step.
+
+    \b
+    Example:
+      mice-sim replay results/volker_vink_2021 417
+
+    Names the first step (sample, synthetic set, fit) whose hash is not the stored one, and what failed in the
+    replicate. The exit code is 0 if all hashes agree, 5 if not.
+    """
+    from rich.console import Console
+
+    from mice_sim.report.terminal import show_replay
+    from mice_sim.study.replay import replay as rebuild
+
+    found = rebuild(directory, replicate)
+    show_replay(Console(), found)
+    if found.differs:
+        sys.exit(DIFFERENT)
+
+
+@main.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--replicates", default=5, show_default=True, help="How many random replicates to run again.")
+@click.option("--execution", "named", multiple=True, help="An execution of conf/execution/ to add, such as dask.")
+def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
+    """Run a few random replicates again, by other engines, chunks and orders, and check their hashes.
+
+    \b
+    Examples:
+      mice-sim certify results/volker_vink_2021
+      mice-sim certify results/volker_vink_2021 --replicates 20 --execution execution.address=tcp://host:8786
+
+    The verdict goes into the report. The exit code is 0 if all hashes agree, 5 if not.
+    """
+    from mice_sim.study.config import Execution
+    from mice_sim.study.replay import certify as check
+
+    executions = [Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3)]
+    executions += [_stored(directory, tuple(text.split())).execution for text in named]
+    verdict = check(directory, replicates, executions)
+    for found in verdict["checks"]:
+        if found["differs"]:
+            _say(f"replicate {found['replicate']} by {found['engine']}: {found['differs']} differs.")
+    tried = sorted({c["replicate"] for c in verdict["checks"]})
+    click.echo(f"Replicates {', '.join(map(str, tried))}: {'all hashes agree' if verdict['agrees'] else 'they differ'}.")
+    _report(directory)
+    if not verdict["agrees"]:
+        sys.exit(DIFFERENT)
 
 
 @main.command()
@@ -103,15 +423,22 @@ def benchmark(replicates: int) -> None:
     run_benchmark(replicates, click.echo)
 
 
+# ---- shared
+
+
 def _report(directory: Path) -> None:
     from rich.console import Console
 
-    from mice_sim.report.build import build
+    from mice_sim.report.build import build, build_sweep
     from mice_sim.report.referee import judge
     from mice_sim.report.terminal import show
     from mice_sim.study.store import Store
     from mice_sim.study.summary import summarise
+    from mice_sim.study.sweep import is_sweep
 
+    if is_sweep(directory):
+        click.echo(f"Report     {build_sweep(directory)}")
+        return
     store = Store(directory)
     config = store.config()
     summary = summarise(store, config["replicates"], config["synthesis"]["m"])
@@ -126,7 +453,7 @@ class _progress:
     def __init__(self, wanted: bool):
         self.wanted = wanted and sys.stderr.isatty()
 
-    def __enter__(self):
+    def __enter__(self) -> Callable[[int, int], None] | None:
         if not self.wanted:
             return None
         from rich.console import Console

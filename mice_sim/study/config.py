@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.resources import resource
@@ -105,28 +108,88 @@ def compose(overrides: Sequence[str]) -> StudyConfig:
 
     Raises MiceSimError for an override that names nothing, or that gives several values.
     """
-    (point,) = compose_all([overrides])
-    return point
+    return Unresolved.compose(overrides).resolve({})
 
 
-def compose_all(points: Iterable[Sequence[str]]) -> Iterator[StudyConfig]:
-    """Compose several lists of overrides; see `compose`."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
+@dataclass(frozen=True)
+class Unresolved:
+    """A composition whose keys may still be set before references between them are resolved."""
+
+    composed: Any
+    overrides: Sequence[str]
+
+    @classmethod
+    def compose(cls, overrides: Sequence[str]) -> Unresolved:
+        """Compose the files of `conf/`; see `compose`."""
+        from hydra import compose as hydra_compose
+        from hydra import initialize_config_dir
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
+
+        _check_groups(overrides)
+        try:
+            with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
+                return cls(hydra_compose("config", list(overrides)), overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise MiceSimError(_explain(error, overrides)) from None
+
+    def resolve(self, values: Mapping[str, Any]) -> StudyConfig:
+        """Set these keys and return the study; raises MiceSimError for a key that there is not."""
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+
+        composed = copy.deepcopy(self.composed) if values else self.composed
+        try:
+            for key, value in values.items():
+                OmegaConf.update(composed, key, value)
+            resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+        except OmegaConfBaseException as error:
+            raise MiceSimError(_explain(error, self.overrides)) from None
+        assert isinstance(resolved, dict)
+        return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
+
+
+@dataclass(frozen=True)
+class Override:
+    """An override's key and the values that it gives it, usually one."""
+
+    key: str
+    values: list[Any]
+
+
+def parse_override(text: str) -> Override:
+    """Read an override by Hydra's grammar; raises MiceSimError if it can't be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
-    with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
-        for overrides in points:
-            _check_groups(overrides)
-            try:
-                composed = hydra_compose("config", list(overrides))
-                resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-            except (HydraException, OmegaConfBaseException) as error:
-                raise MiceSimError(_explain(error, overrides)) from None
-            assert isinstance(resolved, dict)
-            yield StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
+    try:
+        parsed = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise MiceSimError(_explain(error, [text])) from None
+    values = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
+    return Override(parsed.get_key_element(), values)
+
+
+def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig:
+    """Return the configuration of a study that has run, its execution changed by overrides.
+
+    Raises MiceSimError if the folder holds no study, or an override speaks of anything else.
+    """
+    file = Path(directory) / "config.yaml"
+    if not file.exists():
+        raise MiceSimError(f"{directory} holds no study; run one first with `mice-sim run output={directory}`.")
+    mapping = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for text in overrides:
+        override = parse_override(text)
+        group, _, key = override.key.partition(".")
+        if group != "execution" or len(override.values) > 1:
+            raise MiceSimError(f"{text!r} can't be changed in a study that has run; only execution can.")
+        if key:
+            mapping["execution"][key] = override.values[0]
+        else:
+            _check_groups([text])
+            mapping["execution"] = yaml.safe_load((resource("conf") / group / f"{override.values[0]}.yaml").read_text())
+    return StudyConfig.from_mapping({**mapping, "output": str(directory)})
 
 
 def _check_groups(overrides: Sequence[str]) -> None:

@@ -100,9 +100,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, again: bool
     """
     began = time.perf_counter()
     point = prepare(config, again)
-    if point.todo:
-        with threadpool_limits(1):
-            replicator(config.key()).run(point.todo[0])  # compiles the kernels once, for all workers
+    warm_up(point)
     started = time.perf_counter()
     (report,) = run_points([point], config.execution, progress)
     report = dataclasses.replace(report, startup_seconds=started - began, compiled=_compiled())
@@ -127,6 +125,13 @@ def prepare(config: StudyConfig, again: bool = False) -> Point:
         todo = [r for r in range(config.replicates) if r not in records and r not in busy]
     present = sum(r < config.replicates for r in records)
     return Point(config, store, study, present, todo, [f"{bad.path.name}: {bad.why}" for bad in set_aside])
+
+
+def warm_up(point: Point | None) -> None:
+    """Run a replicate of the point, which compiles the kernels once for all workers."""
+    if point and point.todo:
+        with threadpool_limits(1):
+            replicator(point.config.key()).run(point.todo[0])
 
 
 def run_points(points: list[Point], execution: Execution, progress: Progress | None = None) -> list[RunReport]:

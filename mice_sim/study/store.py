@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from mice_sim.errors import MiceSimError
-from mice_sim.study.config import StudyConfig
+from mice_sim.study.config import StudyConfig, stored_config
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
 
 LABELS = ("source", "analysis", "term", "statistic")
@@ -65,11 +65,11 @@ class Store:
             self.parts_directory.mkdir(parents=True, exist_ok=True)
             self._sweep_up()
             if self._identity_file.exists() and self.identity != identity and self.scan()[0]:
-                differences = _differences(self.identity, identity)
-                more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
+                found = [f"{key} was {old!r} and is {new!r}" for key, old, new in differences(self.identity, identity)]
+                more = f" and {len(found) - 3} more" if len(found) > 3 else ""
                 raise MiceSimError(
                     f"{self.directory} holds replicates of another study "
-                    f"({'; '.join(differences[:3])}{more}); "
+                    f"({'; '.join(found[:3])}{more}); "
                     "choose another output, or delete the folder."
                 )
             for cached in ("identity", "study"):
@@ -95,12 +95,7 @@ class Store:
 
     def config(self) -> dict:
         """Return the stored configuration, or raise MiceSimError if there is no study."""
-        file = self.directory / "config.yaml"
-        if not file.exists():
-            raise MiceSimError(
-                f"{self.directory} holds no study; run one first with `mice-sim run output={self.directory}`."
-            )
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return stored_config(self.directory).to_mapping()
 
     def links(self) -> list[dict[str, str]]:
         """Return the steps of every replicate's hash chain, with the streams that they draw from."""
@@ -209,6 +204,11 @@ class Store:
             variances = [opened[where[r]][2][i] for r, i in zip(numbers, rows, strict=True)]
             yield np.array(numbers), np.array(values), np.array(variances)
 
+    def replicate(self, number: int) -> np.ndarray:
+        """Return the values of one stored replicate."""
+        numbers, values, _ = _read(self.records()[number].path)
+        return values[numbers[number]]
+
     def write_events(self) -> None:
         """Gather the events and failures of all replicates into events.parquet."""
         rows: list[dict] = []
@@ -274,12 +274,13 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
-def _differences(stored: dict, wanted: dict, path: str = "") -> list[str]:
-    found = []
+def differences(stored: dict, wanted: dict, path: str = "") -> list[tuple[str, object, object]]:
+    """Return (dotted key, stored value, wanted value) of everything that is not the same."""
+    found: list[tuple[str, object, object]] = []
     for key in sorted({*stored, *wanted}):
         old, new = stored.get(key), wanted.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f"{path}{key}.")
+            found += differences(old, new, f"{path}{key}.")
         elif old != new:
-            found.append(f"{path}{key} was {old!r} and is {new!r}")
+            found.append((f"{path}{key}", old, new))
     return found

@@ -1,0 +1,183 @@
+"""Sweeps: one study at many points, each in a folder named after what sets it apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+
+from mice_sim.errors import MiceSimError
+from mice_sim.resources import resource
+from mice_sim.study.config import StudyConfig, Unresolved, compose, parse_override
+from mice_sim.study.performance import compare, performance
+from mice_sim.study.run import Point, Progress, RunReport, finish, prepare, run_points, warm_up
+from mice_sim.study.store import Store
+
+MANIFEST = "sweep.json"
+LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A study and the values of its axes, by dotted key; `points` are all their combinations."""
+
+    base: StudyConfig
+    axes: dict[str, list[Any]]
+    fixed: tuple[str, ...]
+
+    def values(self) -> list[dict[str, Any]]:
+        """Return the values of the axes at every point, the last axis running fastest."""
+        return [dict(zip(self.axes, values, strict=True)) for values in itertools.product(*self.axes.values())]
+
+    def configs(self) -> Iterator[tuple[str, StudyConfig]]:
+        """Yield the name and the configuration of every point; raises MiceSimError for one that can't be."""
+        composed: dict[tuple, Unresolved] = {}
+        for values in self.values():
+            name = point_name(values)
+            # A value of a group changes the composition; other values only change a key of it.
+            groups = tuple(f"{k}={v}" for k, v in values.items() if _is_group(k))
+            if groups not in composed:
+                composed[groups] = Unresolved.compose([*self.fixed, *groups])
+            point = composed[groups].resolve({k: v for k, v in values.items() if not _is_group(k)})
+            output = str(self.base.directory / "points" / name)
+            yield name, dataclasses.replace(point, output=output, sweep={})
+
+
+def read_sweep(overrides: Sequence[str]) -> Sweep:
+    """Read the axes from overrides with several values (`synthesis.m=5,10`) and from the configuration's `sweep`.
+
+    A value on the command line replaces the configuration's. Raises MiceSimError if there is nothing to sweep.
+    """
+    parsed = [parse_override(text) for text in overrides]
+    given = {p.key: p.values for p in parsed if len(p.values) > 1}
+    fixed = tuple(text for text, p in zip(overrides, parsed, strict=True) if p.key not in given)
+    base = compose(fixed)
+    named = {p.key for p in parsed}
+    axes = {str(k): list(v) for k, v in base.sweep.items() if k not in named} | given
+    if not axes:
+        raise MiceSimError("There is nothing to sweep; give a key several values, such as synthesis.m=5,10.")
+    for key, values in axes.items():
+        if not values or len({_text(v) for v in values}) < len(values):
+            raise MiceSimError(f"The axis {key} is {values}; give it different values.")
+    return Sweep(base, axes, fixed)
+
+
+def point_name(values: Mapping[str, Any]) -> str:
+    """Return the name of a point's folder: its overrides, in the order of their keys."""
+    name = ",".join(f"{key}={quote(_text(value), safe=' ~[]{}:+')}" for key, value in sorted(values.items()))
+    if len(name) > LONGEST_NAME:
+        raise MiceSimError(f"The point {name[:40]}… has a name of {len(name)} letters; give shorter values.")
+    return name
+
+
+def _text(value: Any) -> str:
+    return format(value, "g") if isinstance(value, float) else str(value)
+
+
+def _is_group(key: str) -> bool:
+    return "." not in key and (resource("conf") / key).is_dir()
+
+
+@dataclass(frozen=True)
+class PointDone:
+    """What became of a point: the report of its run, or why it could not run."""
+
+    name: str
+    report: RunReport | None
+    error: str
+
+
+def run_sweep(sweep: Sweep, progress: Progress | None = None, again: bool = False) -> list[PointDone]:
+    """Run what the points lack, all points together; one that can't run does not stop the others."""
+    points: dict[str, Point] = {}
+    errors: dict[str, str] = {}
+    for name, config in sweep.configs():
+        try:
+            points[name] = prepare(config, again)
+        except MiceSimError as error:
+            errors[name] = str(error)
+    write_manifest(sweep, errors)
+    warm_up(next((point for point in points.values() if point.todo), None))
+    reports = run_points(list(points.values()), sweep.base.execution, progress)
+    for point, report in zip(points.values(), reports, strict=True):
+        if report.ran:
+            finish(point, report)
+    done = dict(zip(points, reports, strict=True))
+    return [PointDone(n, done.get(n), errors.get(n, "")) for n in map(point_name, sweep.values())]
+
+
+def write_manifest(sweep: Sweep, errors: Mapping[str, str]) -> None:
+    """Write which points the sweep has, and which of them could not run."""
+    points = {point_name(values): {"values": values, "error": errors.get(point_name(values))}
+              for values in sweep.values()}  # fmt: skip
+    manifest = {"study": sweep.base.study, "aims": sweep.base.aims, "axes": sweep.axes, "points": points}
+    sweep.base.directory.mkdir(parents=True, exist_ok=True)
+    (sweep.base.directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def is_sweep(directory: Path) -> bool:
+    return (Path(directory) / MANIFEST).exists()
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    return json.loads((Path(directory) / MANIFEST).read_text(encoding="utf-8"))
+
+
+def point_directories(directory: Path) -> list[Path]:
+    """Return the folders of the points that could run."""
+    points = read_manifest(directory)["points"]
+    return [Path(directory) / "points" / name for name, point in points.items() if not point["error"]]
+
+
+def point_stores(directory: Path) -> Iterator[tuple[dict[str, Any], Store]]:
+    """Yield the values of the axes and the store of every point that holds replicates."""
+    for name, point in read_manifest(directory)["points"].items():
+        store = Store(Path(directory) / "points" / name)
+        if not point["error"] and store.records():
+            yield point["values"], store
+
+
+def sweep_performance(directory: Path) -> pd.DataFrame:
+    """Return the performance of all points, with a leading column for each axis."""
+    frames = []
+    for values, store in point_stores(directory):
+        frame = performance(store, store.config())
+        frames.append(_with_axes(frame, values))
+    if not frames:
+        raise MiceSimError(f"{directory} holds no finished replicate; run the sweep first.")
+    return pd.concat(frames, ignore_index=True)
+
+
+def sweep_comparisons(directory: Path) -> pd.DataFrame:
+    """Return, for every axis, how each of its values differs from its first, the other axes being equal.
+
+    Columns: axis, the axes' values, and those of `compare`. Points see the same samples, so the
+    differences are paired by replicate.
+    """
+    stores = {_frozen(values): (values, store) for values, store in point_stores(directory)}
+    axes = read_manifest(directory)["axes"]
+    frames = []
+    for axis, (first, *_) in axes.items():
+        for values, store in stores.values():
+            base = stores.get(_frozen({**values, axis: first}))
+            if base and values[axis] != first:
+                frame = compare(store, store.config(), base[1], base[1].config())
+                frames.append(_with_axes(frame, {"axis": axis, **values}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _frozen(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def _with_axes(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    for position, (key, value) in enumerate(values.items()):
+        frame.insert(position, key, [value] * len(frame))
+    return frame
