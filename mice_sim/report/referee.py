@@ -23,6 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from mice_sim import streams
 from mice_sim.report.published import Published, load_published
+from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
 from mice_sim.study.summary import KEYS, Summary
 
 LIMIT = 4.0  # |z| above this is outside
@@ -105,7 +106,7 @@ class _Book:
                 return None
             row = self.coverage.loc[key]
             p = float(row["coverage"])
-            return Ours(p, p * (1 - p) / row["n"], float(row["synthesis_variance"]))
+            return Ours(p, share_mcse(p, row["n"]) ** 2, float(row["synthesis_variance"]))
         # The reference data's own value stands beside the rows of the bootstrap.
         key4 = ("bootstrap" if source == "original" else source, analysis, term, statistic)
         if key4 not in self.rows.index:
@@ -115,10 +116,10 @@ class _Book:
             return Ours(float(row["truth"]), 0.0, 0.0, deterministic=True)
         n, sd = int(row["n"]), float(row["sd"])
         if measure == "sd":
-            return Ours(sd, sd**2 / (2 * (n - 1)), float(row["sd_synthesis_variance"]))
+            return Ours(sd, sd_mcse(sd, n) ** 2, float(row["sd_synthesis_variance"]))
         mean, truth = float(row["mean"]), float(row["truth"])
         value = {"mean": mean, "bias": mean - truth, "true_minus_mean": truth - mean}[measure]
-        return Ours(value, sd**2 / n, float(row["synthesis_variance"]), deterministic=sd == 0)
+        return Ours(value, mean_mcse(sd, n) ** 2, float(row["synthesis_variance"]), deterministic=sd == 0)
 
 
 def _judge_cell(cell, book: _Book, published: Published, config: dict, same_samples: bool) -> tuple:

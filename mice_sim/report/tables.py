@@ -1,6 +1,6 @@
 """The tables of a study: full precision for files, rounded cells for readers, Monte Carlo errors in both.
 
-The Monte Carlo standard errors are those of Morris, White & Crowther (2019, Table 6).
+The Monte Carlo standard errors are those of `study.measures`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pandas as pd
 from mice_sim.data import load_dataset
 from mice_sim.errors import MiceSimError
 from mice_sim.report.published import load_published
+from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
 from mice_sim.study.summary import Summary
 
 SOURCES = ("original", "bootstrap", "synthetic")
@@ -183,20 +184,19 @@ def _truths(rows: pd.DataFrame, statistic: str | None = None) -> pd.DataFrame:
 
 
 def _means(rows: pd.DataFrame, statistic: str | None = None) -> pd.DataFrame:
-    return _piece(rows, rows["mean"], rows["sd"] / np.sqrt(rows["n"]), statistic)
+    return _piece(rows, rows["mean"], mean_mcse(rows["sd"], rows["n"]), statistic)
 
 
 def _biases(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    return _piece(rows, rows["mean"] - rows["truth"], rows["sd"] / np.sqrt(rows["n"]), statistic)
+    return _piece(rows, rows["mean"] - rows["truth"], mean_mcse(rows["sd"], rows["n"]), statistic)
 
 
 def _spreads(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    return _piece(rows, rows["sd"], rows["sd"] / np.sqrt(2 * (rows["n"] - 1)), statistic)
+    return _piece(rows, rows["sd"], sd_mcse(rows["sd"], rows["n"]), statistic)
 
 
 def _coverages(rows: pd.DataFrame) -> pd.DataFrame:
-    share = rows["coverage"]
-    return _piece(rows, share, np.sqrt(share * (1 - share) / rows["n"]), "coverage")
+    return _piece(rows, rows["coverage"], share_mcse(rows["coverage"], rows["n"]), "coverage")
 
 
 def _wide(pieces: list[pd.DataFrame], counted: pd.DataFrame) -> pd.DataFrame:

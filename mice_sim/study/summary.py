@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from mice_sim.study.measures import covered
 from mice_sim.study.store import Store
 
 KEYS = ["source", "analysis", "term", "statistic"]
@@ -36,7 +37,7 @@ class Summary:
 def summarise(store: Store, replicates: int, m: int) -> Summary:
     """Add up the stored replicates 0..replicates−1."""
     labels = store.labels()
-    truth = _truths(store, labels)
+    truth = reference_values(store, labels)
     k = len(labels)
     at = {key: i for i, key in enumerate(labels.itertuples(index=False, name=None))}
     models = [key for key in at if key[3] == "ci_lower"]
@@ -46,7 +47,7 @@ def summarise(store: Store, replicates: int, m: int) -> Summary:
     n = np.zeros(k)
     v1, v2, vx, vxx = (np.zeros(k) for _ in range(4))
     s1, s2 = np.zeros(k), np.zeros(k)
-    covered, possible, wobble = (np.zeros(len(models)) for _ in range(3))
+    hits, possible, wobble = (np.zeros(len(models)) for _ in range(3))
     f0, f1, f2 = (np.zeros(len(models)) for _ in range(3))
     shift = None
     count = 0
@@ -65,9 +66,9 @@ def summarise(store: Store, replicates: int, m: int) -> Summary:
         vx += (v * x).sum(axis=0)
         vxx += (v * x * x).sum(axis=0)
         part = {s: values[:, p] for s, p in position.items()}
-        fine = np.isfinite(part["ci_lower"]) & np.isfinite(known)
-        inside = (part["ci_lower"] < known) & (known < part["ci_upper"])
-        covered += (fine & inside).sum(axis=0)
+        inside = covered(part["ci_lower"], part["ci_upper"], known)
+        fine = ~np.isnan(inside)
+        hits += np.nansum(inside, axis=0)
         possible += fine.sum(axis=0)
         wobble += np.where(fine, _coverage_variance(part, variances[:, position["estimate"]], known), 0.0).sum(axis=0)
         share = _dispersion(part["df"], m)
@@ -88,15 +89,15 @@ def summarise(store: Store, replicates: int, m: int) -> Summary:
         )  # fmt: skip
         model = pd.DataFrame([key[:3] for key in models], columns=KEYS[:3])
         coverage = model.assign(
-            n=possible.astype(int), coverage=covered / possible, synthesis_variance=wobble / possible**2
+            n=possible.astype(int), coverage=hits / possible, synthesis_variance=wobble / possible**2
         )
         mean = f1 / f0
         dispersion = model.assign(n=f0.astype(int), mean=mean, variance=np.maximum(f2 / f0 - mean**2, 0.0))
     return Summary(rows, coverage, dispersion, count)
 
 
-def _truths(store: Store, labels: pd.DataFrame) -> np.ndarray:
-    """The reference data's value of every row's statistic; NaN where it has none."""
+def reference_values(store: Store, labels: pd.DataFrame) -> np.ndarray:
+    """Return the reference data's value of every row's statistic (rows,); NaN where it has none."""
     original = store.original().set_index(["analysis", "term", "statistic"])["value"]
     keys = pd.MultiIndex.from_frame(labels[["analysis", "term", "statistic"]])
     original.index = original.index.set_levels([level.astype(str) for level in original.index.levels])
