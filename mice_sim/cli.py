@@ -90,7 +90,7 @@ def plan(overrides: tuple[str, ...], multirun: bool, targets: tuple[str, ...], p
     """
     from rich.console import Console
 
-    from mice_sim.report.terminal import show_plan
+    from mice_sim.report.verbs import show_plan
     from mice_sim.study.config import compose
     from mice_sim.study.plan import plan as make_plan
     from mice_sim.study.sweep import read_sweep
@@ -272,7 +272,7 @@ def status(directory: Path) -> None:
     """
     from rich.console import Console
 
-    from mice_sim.report.terminal import show_status
+    from mice_sim.report.verbs import show_status
     from mice_sim.study.status import status as read
     from mice_sim.study.sweep import is_sweep, point_directories
 
@@ -338,7 +338,7 @@ def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
     """
     from rich.console import Console
 
-    from mice_sim.report.terminal import show_comparison
+    from mice_sim.report.verbs import show_comparison
     from mice_sim.study.measures import get_measure
     from mice_sim.study.performance import compare as differences
     from mice_sim.study.replay import same_samples
@@ -372,7 +372,7 @@ def replay(directory: Path, replicate: int) -> None:
     """
     from rich.console import Console
 
-    from mice_sim.report.terminal import show_replay
+    from mice_sim.report.verbs import show_replay
     from mice_sim.study.replay import replay as rebuild
 
     found = rebuild(directory, replicate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ class Execution:
     progress: bool = True
     address: str | None = None
     slurm: Mapping[str, Any] = field(default_factory=dict)
+
+    def cores(self) -> int:
+        """Return how many workers there are, or on a cluster how many are hoped for."""
+        return self.workers if self.workers > 0 else len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ class Store:
         # Two parts may begin with the same replicate, so the name tells all of them.
         digest = hashlib.sha256(repr(numbers).encode()).hexdigest()[:8]
         name = f"part-{numbers[0]:07d}-{digest}.parquet" if numbers[0] >= 0 else "original.parquet"
-        temporary = self.parts_directory / f".{name}~{socket.gethostname()}~{os.getpid()}~.tmp"
+        temporary = _temporary(self.parts_directory / name)
         with _writing(self.directory, temporary):
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
             temporary.replace(self.parts_directory / name)
@@ -220,8 +220,10 @@ class Store:
                 for f in part.failures.get(number, ())
             ]  # fmt: skip
         frame = pd.DataFrame(rows, columns=list(EVENT_COLUMNS)).sort_values(list(EVENT_COLUMNS))
-        with _writing(self.directory):
-            frame.to_parquet(self.directory / "events.parquet", index=False)
+        temporary = _temporary(self.directory / "events.parquet")
+        with _writing(self.directory, temporary):
+            frame.to_parquet(temporary, index=False)
+            temporary.replace(self.directory / "events.parquet")
 
 
 def study_hash(identity: dict) -> str:
@@ -247,6 +249,11 @@ def _read(path: Path) -> tuple[dict[int, int], np.ndarray, np.ndarray]:
     )
 
 
+def _temporary(path: Path) -> Path:
+    """Return the name of a file while it is written: `Store._sweep_up` can tell whether its writer still lives."""
+    return path.with_name(f".{path.name}~{socket.gethostname()}~{os.getpid()}~.tmp")
+
+
 @contextmanager
 def _writing(directory: Path, temporary: Path | None = None) -> Iterator[None]:
     """Leave no half file behind; raise MiceSimError if the disk is full."""
@@ -265,7 +272,7 @@ def _writing(directory: Path, temporary: Path | None = None) -> Iterator[None]:
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}~{socket.gethostname()}~{os.getpid()}~.tmp")
+    temporary = _temporary(path)
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from joblib import Parallel, delayed, parallel_config
@@ -15,8 +14,7 @@ from mice_sim.study.tasks import Done, Task, Work
 
 def run_loky(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Done]:
     """Yield what `work` returns, in the order of completion; raises MiceSimError if a worker is killed."""
-    workers = execution.workers if execution.workers > 0 else len(os.sched_getaffinity(0))
-    with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    with parallel_config("loky", n_jobs=execution.cores(), inner_max_num_threads=1):
         try:
             yield from Parallel(return_as="generator_unordered", pre_dispatch="2*n_jobs")(
                 delayed(work)(task) for task in tasks

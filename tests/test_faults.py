@@ -1,0 +1,228 @@
+"""Kills, damaged files, a full disk: what is stored stays, what is missing is run, and no number changes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mice_sim.errors import MiceSimError
+from mice_sim.study import run as runner
+from mice_sim.study.config import StudyConfig, compose
+from mice_sim.study.performance import performance
+from mice_sim.study.run import Task, run_study, work
+from mice_sim.study.store import Store
+
+LIGHT = [
+    "study=light", "~analysis.counts", "~analysis.correlations", "~analysis.ordinal", "~analysis.discrimination",
+    "synthesis.m=2", "synthesis.minbucket=20", "execution.progress=false",
+]  # fmt: skip
+KILLS = 100
+
+
+def light(output: Path, *overrides: str) -> StudyConfig:
+    return compose([*LIGHT, f"output={output}", *overrides])
+
+
+def numbers(config: StudyConfig) -> str:
+    """The whole performance of a study, to the last bit."""
+    return performance(Store(config.directory), config.to_mapping()).to_csv(float_format="%.17g")
+
+
+def replicates(store: Store) -> list[int]:
+    return [int(r) for found, *_ in store.blocks(10**6) for r in found]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> StudyConfig:
+    config = light(tmp_path_factory.mktemp("undisturbed"), "replicates=60", "execution=serial")
+    run_study(config)
+    return config
+
+
+# ---- kills
+
+
+def start(config: StudyConfig) -> multiprocessing.Process:
+    """Run a study in a process of its own that has the compiled kernels already."""
+    process = multiprocessing.get_context("fork").Process(target=run_quietly, args=(config,))
+    process.start()
+    return process
+
+
+def run_quietly(config: StudyConfig) -> None:
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    try:
+        run_study(config)
+    except MiceSimError:
+        os._exit(1)
+    os._exit(0)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def kill(process: multiprocessing.Process, how: str, rng: random.Random) -> bool:
+    """Kill the process or one of its workers; return whether there was something to kill."""
+    victims = [process.pid] if how != "worker" else children(process.pid)
+    if not process.is_alive() or not victims:
+        return False
+    os.kill(rng.choice(victims), signal.SIGTERM if how == "terminate" else signal.SIGKILL)
+    process.join()
+    return True
+
+
+@pytest.mark.faults
+def test_a_hundred_kills_lose_nothing_and_change_nothing(tmp_path, undisturbed):
+    rng = random.Random(1)
+    expected = numbers(undisturbed)
+    killed = dict.fromkeys(("parent", "terminate", "worker"), 0)
+    study = 0
+    while sum(killed.values()) < KILLS:
+        # A loky worker takes a second to start, so most kills hit the process that does the work itself.
+        how = ("parent", "terminate", "parent", "worker")[study % 4]
+        engine = "loky" if how == "worker" else "serial"
+        overrides = [f"execution={engine}", f"execution.chunk={rng.choice([1, 2, 7, 60])}", "replicates=60"]
+        config = light(tmp_path / f"{study}", *overrides, *(["execution.workers=2"] if engine == "loky" else []))
+        for _ in range(6):
+            process = start(config)
+            time.sleep(rng.uniform(0, 0.8) + (0.8 if how == "worker" else 0))
+            killed[how] += kill(process, how, rng)
+            process.join()
+        run_study(config)
+        assert replicates(Store(config.directory)) == list(range(60))
+        assert numbers(config) == expected
+        shutil.rmtree(config.directory)
+        study += 1
+    assert min(killed.values()) >= 10, killed
+
+
+def test_a_study_that_is_terminated_keeps_every_finished_replicate(tmp_path, undisturbed):
+    config = light(tmp_path, "replicates=60", "execution=serial", "execution.chunk=60")
+    process = start(config)
+    while process.is_alive() and not (tmp_path / "replicates" / "original.parquet").exists():
+        time.sleep(0.01)
+    time.sleep(0.3)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join()
+    assert process.exitcode == 143
+    kept = replicates(Store(tmp_path))
+    assert kept == list(range(len(kept)))
+    assert 0 < len(kept) < 60
+    run_study(config)
+    assert numbers(config) == numbers(undisturbed)
+
+
+def test_a_worker_whose_parent_is_gone_stores_what_it_has_and_leaves(tmp_path, undisturbed, monkeypatch):
+    config = light(tmp_path, "replicates=60", "execution=serial")
+    point = runner.prepare(config)
+    parents = iter([7, 7, 7, 1])
+    monkeypatch.setattr(runner.os, "getppid", lambda: next(parents))
+    with pytest.raises(SystemExit, match="143"):
+        work(point.task(tuple(range(60))))
+    assert replicates(Store(tmp_path)) == [0, 1, 2]
+
+
+def test_finished_replicates_are_stored_every_minute(tmp_path, monkeypatch):
+    config = light(tmp_path, "replicates=6", "execution=serial", "execution.chunk=6")
+    monkeypatch.setattr(runner, "FLUSH_SECONDS", -1)
+    run_study(config)
+    assert len(Store(tmp_path).scan()[0]) == 6
+    assert replicates(Store(tmp_path)) == list(range(6))
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("harm", ["cut off", "empty", "not parquet", "foreign"])
+def test_a_part_of_no_use_is_named_set_aside_and_run_again(tmp_path, undisturbed, harm):
+    config = light(tmp_path, "replicates=60", "execution=serial")
+    run_study(config)
+    part = Store(tmp_path).scan()[0][1].path
+    if harm == "foreign":
+        other = light(tmp_path / "other", "replicates=60", "execution=serial", "seed=5")
+        run_study(other)
+        shutil.copy(Store(other.directory).scan()[0][1].path, part)
+    else:
+        whole = part.read_bytes()
+        part.write_bytes({"cut off": whole[: len(whole) // 2], "empty": b"", "not parquet": b"PAR1" * 400}[harm])
+    assert [bad.path for bad in Store(tmp_path).scan()[1]] == [part]
+    report = run_study(config)
+    assert report.set_aside == [
+        f"{part.name}: {'of another study, or of other code' if harm == 'foreign' else 'cut off, or no file of mice_sim'}"
+    ]
+    assert (tmp_path / "replicates" / "set_aside" / part.name).exists()
+    assert (report.present, report.ran) == (35, 25)
+    assert numbers(config) == numbers(undisturbed)
+
+
+def test_a_part_with_a_changed_byte_is_named_when_it_is_read(tmp_path):
+    config = light(tmp_path, "replicates=5", "execution=serial")
+    run_study(config)
+    (part,) = Store(tmp_path).scan()[0]
+    content = bytearray(part.path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    part.path.write_bytes(bytes(content))
+    with pytest.raises(MiceSimError, match=f"{part.path.name} is damaged .*; delete it and run the study again"):
+        numbers(config)
+
+
+def test_replicates_that_are_stored_twice_count_once(tmp_path, undisturbed):
+    config = light(tmp_path, "replicates=60", "execution=serial")
+    run_study(config)
+    point = runner.prepare(config)
+    work(point.task((3, 4, 5)))
+    work(point.task((3, 59)))
+    assert replicates(Store(tmp_path)) == list(range(60))
+    assert numbers(config) == numbers(undisturbed)
+
+
+def test_a_worker_with_other_code_refuses_to_run(tmp_path):
+    config = light(tmp_path, "replicates=2", "execution=serial")
+    runner.prepare(config)
+    with pytest.raises(MiceSimError, match="A worker's code is not the code that planned"):
+        work(Task(config.key(), str(tmp_path), (0,), "0123456789abcdef"))
+
+
+# ---- a full disk
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB; needs the right to mount."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.fail("mounting a tmpfs needs root; run `pytest -m faults` as root, as .ci/run does")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("engine", ["serial", "loky"])
+def test_a_full_disk_stops_with_a_sentence_and_the_next_run_completes(small_disk, undisturbed, engine):
+    config = light(small_disk / "study", "replicates=60", f"execution={engine}", "execution.chunk=4")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(880_000))
+    with pytest.raises(MiceSimError, match=r"The disk of .*study is full .*make room and run the same command again"):
+        run_study(config)
+    kept = len(replicates(Store(config.directory)))
+    assert 0 < kept < 60
+    assert not list(config.directory.rglob("*.tmp"))
+    ballast.unlink()
+    report = run_study(config)
+    assert (report.present, report.ran) == (kept, 60 - kept)
+    assert numbers(config) == numbers(undisturbed)
