@@ -166,7 +166,7 @@ def _reference(config: Mapping[str, Any], sources: list[str], sample: str) -> st
 
 def _truths(store: Store, config: Mapping[str, Any], labels: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells' fixed truths, NaN where there is none, and whether theirs is the sample's instead."""
-    fixed, varies = reference_values(store, labels), np.zeros(len(labels), bool)
+    fixed, varies = reference_values(store, labels).copy(), np.zeros(len(labels), bool)
     for analysis, mine in labels.groupby("analysis"):
         # Confusion statistics have no entry of their own: they come with an analysis of kind discrimination.
         truth = config["analysis"].get(analysis, {}).get("truth", "reference")
