@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import mice_sim
 from mice_sim import MiceSimError, load_dataset, synthesize
 from mice_sim.cli import main
-from mice_sim.data import Table, read_csv
+from mice_sim.data import Table, read_table
 from mice_sim.study.config import compose
 
 
@@ -80,7 +80,7 @@ def schema(tmp_path):
 
     def read(text: str) -> pd.DataFrame:
         (tmp_path / "data.csv").write_text(text, encoding="utf-8")
-        return read_csv(tmp_path / "data.csv", tmp_path / "schema.yaml")
+        return read_table(tmp_path / "data.csv", tmp_path / "schema.yaml")
 
     return read
 

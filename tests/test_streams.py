@@ -5,9 +5,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mice_sim import streams, synthesize
+from mice_sim.data import Table
+from mice_sim.study.populations import Population
 from mice_sim.study.r_random import RStream
 from mice_sim.study.resampling import make
 
@@ -67,6 +70,11 @@ def test_another_column_changes_none_of_the_draws_that_do_not_look_at_it(boys):
     assert (two.sets == three.sets[:, 1:]).all()
 
 
+def numbered(n: int) -> Population:
+    """Data whose rows hold their own numbers."""
+    return Population(Table.from_pandas(pd.DataFrame({"row": np.arange(n)})), n)
+
+
 # ---- R
 
 
@@ -80,9 +88,9 @@ def test_bootstrap_samples_are_rs(r_samples):
 
 
 def test_samples_of_r_are_the_same_drawn_one_by_one_and_in_any_order(r_samples):
-    resample = make({"kind": "r_bootstrap", "seed": 123}, 748, seed=999)
+    resample = make({"kind": "r_bootstrap", "seed": 123}, numbered(748), seed=999)
     for replicate in (17, 3, 17, 0, 999):
-        assert (resample(replicate) == r_samples[replicate]).all()
+        assert (resample(replicate).values[0] == r_samples[replicate]).all()
 
 
 def test_uniforms_are_rs():
@@ -111,15 +119,15 @@ def test_samples_from_any_number_are_rs(n, expected):
 
 
 def test_a_bootstrap_sample_depends_on_seed_and_replicate_alone():
-    one, again, other = (make({"kind": "bootstrap"}, 100, seed) for seed in (1, 1, 2))
-    assert (one(5) == again(5)).all()
-    assert (one(5) != one(6)).any()
-    assert (one(5) != other(5)).any()
+    one, again, other = (make({"kind": "bootstrap"}, numbered(100), seed) for seed in (1, 1, 2))
+    assert (one(5).values == again(5).values).all()
+    assert (one(5).values != one(6).values).any()
+    assert (one(5).values != other(5).values).any()
 
 
 def test_every_row_is_as_likely_to_be_resampled():
-    resample = make({"kind": "bootstrap"}, 50, 1)
-    samples = [resample(r) for r in range(2000)]
+    resample = make({"kind": "bootstrap"}, numbered(50), 1)
+    samples = [resample(r).values[0].astype(int) for r in range(2000)]
     assert np.abs(np.bincount(np.concatenate(samples), minlength=50) - 2000).max() < 5 * np.sqrt(2000)
     distinct = np.mean([np.unique(rows).size for rows in samples])
     assert distinct == pytest.approx(50 * (1 - (49 / 50) ** 50), abs=0.2)  # with replacement

@@ -51,8 +51,8 @@ def _ours(shared: Replicator, replicates: range) -> np.ndarray:
         shared.run(replicates[0])  # compiling is start-up, not work
         for r in replicates:
             began = time.process_time()
-            sample = shared.truth.take(shared.sample_rows(r))
-            engine.run(sample, shared.spec, lambda *name, r=r: streams.stream(1, "benchmark", r, *name), EventLog())
+            sample = shared.sample(r)
+            engine.run(sample, shared.methods["synthetic"], lambda *name, r=r: streams.stream(1, "benchmark", r, *name), EventLog())
             middle = time.process_time()
             shared.run(r)
             times.append((middle - began, time.process_time() - middle))

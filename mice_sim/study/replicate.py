@@ -37,11 +37,11 @@ class Replicator:
         self.truth = self.population.reference
         self.sampled_as = sample_source(science["resampling"])
         self.sample = resampling.make(science["resampling"], self.population, self.seed)
-        self.amputate = resampling.make_amputation(science["resampling"], self.truth, self.seed)
+        self.ampute = resampling.make_amputer(science["resampling"], self.truth.columns, self.seed)
         self.methods = {name: self._specify(name, given) for name, given in variants(science["synthesis"]).items()}
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
         self._given = science["analysis"]
-        singles = [self.sampled_as, *([COMPLETE] if self.amputate else [])]
+        singles = [self.sampled_as, *([COMPLETE] if self.ampute else [])]
         for name in self.methods:
             if name in (*singles, "original"):
                 raise MiceSimError(f"A method can't be called '{name}', as other rows are; rename the variant.")
@@ -71,7 +71,7 @@ class Replicator:
     def _links(self, singles: list[str]) -> list[dict[str, str]]:
         seed = self.seed
         links = [{"link": "sample", "stream": f"{seed}/{self.sampled_as}/REPLICATE"}]
-        if self.amputate:
+        if self.ampute:
             links.append({"link": "incomplete sample", "stream": f"{seed}/amputation/REPLICATE"})
         links += [{"link": f"{s} {n}", "stream": ""} for s, n in self.parts if s in singles]
         for method, spec in self.methods.items():
@@ -119,9 +119,9 @@ class _Replicate:
         sample = self._try(f"{shared.seed}/{shared.sampled_as}/{r}", lambda: shared.sample(r))
         self._stamp(sample)
         self._analyse_single(shared.sampled_as, sample)
-        if shared.amputate:
-            amputate = shared.amputate
-            sample = self._try(f"{shared.seed}/amputation/{r}", lambda: amputate(_given(sample), r))
+        if shared.ampute:
+            ampute = shared.ampute
+            sample = self._try(f"{shared.seed}/amputation/{r}", lambda: ampute(r, _given(sample)))
             self._stamp(sample)
             complete = self._try("", lambda: _complete(_given(sample)))
             self._analyse_single(COMPLETE, complete)

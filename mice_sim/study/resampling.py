@@ -1,4 +1,7 @@
-"""How a replicate's sample is drawn from the reference data."""
+"""How a replicate's sample is drawn from the population, and what is then made missing in it.
+
+Everything is keyed by (seed, replicate) alone, so that all points of a sweep see the same samples.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,59 @@ from typing import Any
 import numpy as np
 
 from mice_sim import streams
+from mice_sim.data import Column, Table
+from mice_sim.data.ampute import Amputation
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.data import Table
 from mice_sim.study.populations import Population
+from mice_sim.study.populations.base import check_keys, whole
 from mice_sim.study.r_random import RStream
 
-# A resampler turns a replicate's number (from 0) into row numbers.
-Resampler = Callable[[int], np.ndarray]
+# A sampler turns a replicate's number (from 0) into its sample.
+Sampler = Callable[[int], Table]
 
 
-def bootstrap(n: int, seed: int) -> Resampler:
-    """n rows with replacement, from the stream (seed, "bootstrap", replicate)."""
-    return lambda replicate: streams.stream(seed, "bootstrap", replicate).integers(n, size=n)
+def bootstrap(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
+    """n rows of the reference with replacement, from the stream (seed, "bootstrap", replicate)."""
+    n, rows = _size(config, population), population.reference.n_rows
+    return lambda replicate: population.reference.take(
+        streams.stream(seed, "bootstrap", replicate).integers(rows, size=n)
+    )
+
+
+def subsample(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
+    """n different rows of the reference, from the stream (seed, "subsample", replicate)."""
+    n, rows = _size(config, population), population.reference.n_rows
+    if n >= rows:
+        raise MiceSimError(f"A subsample of {n} of {rows} rows leaves none out; give a smaller resampling.n.")
+    return lambda replicate: population.reference.take(
+        streams.stream(seed, "subsample", replicate).choice(rows, size=n, replace=False)
+    )
+
+
+def fresh(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
+    """n new rows from the population itself, from the stream (seed, "fresh", replicate)."""
+    n, draw = _size(config, population), population.draw
+    if draw is None:
+        raise MiceSimError("Mere data has no fresh rows; choose resampling=bootstrap, or data that is generated.")
+    if population.fixed_n and n != population.n:
+        raise MiceSimError(
+            f"resampling.n is {n}, but clusters and their sizes make {population.n} rows; change them and leave n out."
+        )
+    return lambda replicate: draw(n, streams.stream(seed, "fresh", replicate))
+
+
+def r_bootstrap(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
+    """R's own bootstrap samples of the reference; see `RBootstrap`."""
+    if population.draw is not None:
+        raise MiceSimError("resampling=r_bootstrap takes mere data, and this is generated; choose resampling=fresh.")
+    given = config.get("seed")
+    r_seed = seed if given is None else whole("resampling.seed", given, 0)
+    rows = RBootstrap(population.reference.n_rows, r_seed)
+    return lambda replicate: population.reference.take(rows(replicate))
 
 
 class RBootstrap:
-    """The samples of `set.seed(seed); replicate(R, sample(n, n, TRUE))` in R.
+    """The samples of `set.seed(seed); replicate(R, sample(n, n, TRUE))` in R, as row numbers from 0.
 
     R's stream is sequential: samples before the one asked for are drawn and passed over.
     """
@@ -44,20 +84,42 @@ class RBootstrap:
         return self._sample
 
 
-def make(config: Mapping[str, Any], population: Population, seed: int) -> Callable[[int], Table]:
-    """Return the sampler that `config` names."""
-    n = population.reference.n_rows
-    kinds: dict[str, Callable[[], Resampler]] = {
-        "bootstrap": lambda: bootstrap(n, seed),
-        "r_bootstrap": lambda: RBootstrap(n, int(config.get("seed", seed))),
-    }
+# Each kind with the keys it takes beside kind and amputation.
+KINDS: dict[str, tuple[Callable[[Mapping[str, Any], Population, int], Sampler], tuple[str, ...]]] = {
+    "bootstrap": (bootstrap, ("n",)),
+    "r_bootstrap": (r_bootstrap, ("seed",)),
+    "subsample": (subsample, ("n",)),
+    "fresh": (fresh, ("n",)),
+}
+
+
+def make(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
+    """Return the sampler of complete samples that the study's `resampling` describes.
+
+    Raises MiceSimError for an unknown kind or key, and a kind that does not suit the population.
+    """
     kind = str(config.get("kind"))
-    if kind not in kinds:
-        raise MiceSimError(f"There is no resampling kind '{kind}'{nearest(kind, list(kinds))}")
-    rows = kinds[kind]()
-    return lambda replicate: population.reference.take(rows(replicate))
+    if kind not in KINDS:
+        raise MiceSimError(f"There is no resampling kind '{kind}'{nearest(kind, list(KINDS))}")
+    maker, keys = KINDS[kind]
+    check_keys("resampling", config, ["kind"], [*keys, "amputation"])
+    return maker(config, population, seed)
 
 
-def make_amputation(config: Mapping[str, Any], truth: Table, seed: int) -> Callable[[Table, int], Table] | None:
-    """Return what takes values out of a replicate's sample; None if samples stay complete."""
-    return None
+def make_amputer(
+    config: Mapping[str, Any], columns: tuple[Column, ...], seed: int
+) -> Callable[[int, Table], Table] | None:
+    """Return (replicate, sample) -> the sample with missing values, or None if `resampling` has no amputation.
+
+    The stream is (seed, "amputation", replicate).
+    """
+    given = config.get("amputation")
+    if given is None:
+        return None
+    check_keys("resampling.amputation", given, [], Amputation.OPTIONS)
+    amputation = Amputation.of(columns, **given)
+    return lambda replicate, sample: amputation(sample, streams.stream(seed, "amputation", replicate))
+
+
+def _size(config: Mapping[str, Any], population: Population) -> int:
+    return population.n if config.get("n") is None else whole("resampling.n", config["n"], 2)
