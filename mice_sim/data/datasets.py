@@ -66,7 +66,7 @@ def read_table(path: Path | str, schema: Path | str | None = None) -> pd.DataFra
         )
     _refuse_text(frame, [name for name in columns if name not in factors], path, "list its levels in the schema")
     for name in factors:
-        frame[name] = _factor(frame[name], name, columns[name])
+        frame[name] = _factor(frame[name], columns[name], path)
     frame.attrs["schema"] = _yaml(Path(schema))
     return frame
 
@@ -119,13 +119,13 @@ def _refuse_text(frame: pd.DataFrame, names: list[str], path: Path, remedy: str)
             raise MiceSimError(f"Column '{name}' of {path.name} holds text such as '{example}'; {remedy}.")
 
 
-def _factor(series: pd.Series, name: str, column: dict) -> pd.Series:
+def _factor(series: pd.Series, column: dict, path: Path) -> pd.Series:
     levels = [str(level) for level in column["levels"]]
     text = series.astype(object).map(str, na_action="ignore")
     foreign = sorted(set(text.dropna()) - set(levels))
     if foreign:
         raise MiceSimError(
-            f"Column '{name}' holds the level '{foreign[0]}', which its schema lacks; "
+            f"Column '{series.name}' holds the level '{foreign[0]}' in {path.name}, which its schema lacks; "
             f"add it to the levels ({', '.join(levels)}) or recode it."
         )
     return text.astype(pd.CategoricalDtype(levels, ordered=column["kind"] == "ordered"))
