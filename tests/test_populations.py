@@ -17,7 +17,7 @@ from mice_sim.data import Table, read_table
 from mice_sim.data.ampute import TYPES, Amputation, ampute, logistic
 from mice_sim.study.config import compose
 from mice_sim.study.populations import Population, make_population
-from mice_sim.study.resampling import make, make_amputer, make_complete
+from mice_sim.study.resampling import make, make_amputer
 
 BOYS = {"kind": "packaged", "name": "boys_complete"}
 MVN = {"kind": "mvn", "names": ["x", "w", "y"], "mean": [1, -2, 10], "sd": [1, 2, 3], "rows": 50}
@@ -545,12 +545,10 @@ def test_rows_with_the_same_score_go_missing_with_the_proportion():
 def test_an_amputed_sample_is_the_complete_one_with_holes_of_its_own_stream():
     population = make_population(BOYS, 1)
     config = {"kind": "bootstrap", "amputation": {"mechanism": "MNAR", "patterns": [["hgt"], ["wgt", "bmi"]]}}
-    complete = make_complete(config, population, 1)
+    complete = make(config, population, 1)
     assert same(complete(3), make({"kind": "bootstrap"}, population, 1)(3))
-    amputed = make(config, population, 1)(3)
-    expected = ampute(complete(3), streams.stream(1, "amputation", 3), **config["amputation"])
-    assert same(amputed, expected)
-    assert same(amputed, make_amputer(config, population.reference.columns, 1)(3, complete(3)))
+    amputed = make_amputer(config, population.reference.columns, 1)(3, complete(3))
+    assert same(amputed, ampute(complete(3), streams.stream(1, "amputation", 3), **config["amputation"]))
     assert np.isnan(amputed.values).any()
     assert make_amputer({"kind": "bootstrap"}, population.reference.columns, 1) is None
 

@@ -177,7 +177,7 @@ def true_values(name: str, given: Mapping[str, Any], block: Block, found: np.nda
     """
     known = given.get("truth", "reference")
     if known in ("reference", "sample"):
-        known = population.truth.get((str(given["kind"]), str(given.get("formula", ""))))
+        known = population.known_truth(str(given["kind"]), str(given.get("formula", "")))
         if known is None:
             return found, np.zeros_like(found)
     if not isinstance(known, Mapping):
