@@ -18,14 +18,18 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.resources import resource
 
 MODES = ("linked",)
-ENGINES = ("serial", "loky")
+ENGINES = ("serial", "loky", "slurm", "dask")
+SLURM: Mapping[str, Any] = {
+    "partition": None, "account": None, "minutes": None, "memory_mib": None, "array": None, "setup": [], "wait": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Execution:
     """How a study runs; never what it finds.
 
-    address : of a dask scheduler. slurm : what its jobs ask for. chunk : None lets a pilot decide.
+    chunk : replicates in a task; None, for slurm only, leaves it to a pilot. address : of the dask scheduler.
+    slurm : see conf/execution/slurm.yaml; None is Slurm's default.
     """
 
     engine: str = "loky"
@@ -33,7 +37,7 @@ class Execution:
     chunk: int | None = 25
     progress: bool = True
     address: str | None = None
-    slurm: Mapping[str, Any] = field(default_factory=dict)
+    slurm: Mapping[str, Any] = field(default_factory=lambda: dict(SLURM))
 
     def cores(self) -> int:
         """Return how many workers there are, or on a cluster how many are hoped for."""
@@ -68,9 +72,10 @@ class StudyConfig:
         for name in names:
             if name not in given:
                 raise MiceSimError(f"The configuration lacks the key '{name}'; give it a value.")
-        execution = dict(given["execution"])
+        execution = vars(Execution()) | dict(given["execution"])
         _check_known("execution", execution, [f.name for f in dataclasses.fields(Execution)])
         _check_execution(execution)
+        execution["slurm"] = {**SLURM, **execution["slurm"]}
         for name, least in (("replicates", 1), ("seed", 0)):
             if isinstance(given[name], bool) or not isinstance(given[name], int) or given[name] < least:
                 raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
@@ -232,7 +237,27 @@ def _check_known(what: str, given: Mapping[str, Any], known: list[str]) -> None:
 def _check_execution(execution: Mapping[str, Any]) -> None:
     if execution["engine"] not in ENGINES:
         raise MiceSimError(f"There is no engine '{execution['engine']}'{nearest(execution['engine'], ENGINES)}")
-    if not isinstance(execution["chunk"], int) or execution["chunk"] < 1:
-        raise MiceSimError(f"execution.chunk is {execution['chunk']!r}; give a whole number of at least 1.")
-    if not isinstance(execution["workers"], int) or (execution["workers"] < 1 and execution["workers"] != -1):
-        raise MiceSimError(f"execution.workers is {execution['workers']!r}; give at least 1, or -1 for all cores.")
+    chunk, workers, address = (execution[name] for name in ("chunk", "workers", "address"))
+    if not _whole(chunk, 1) and not (chunk is None and execution["engine"] == "slurm"):
+        raise MiceSimError(f"execution.chunk is {chunk!r}; give a whole number of at least 1.")
+    if not _whole(workers, 1) and workers != -1:
+        raise MiceSimError(f"execution.workers is {workers!r}; give at least 1, or -1 for all cores.")
+    if execution["engine"] == "dask" and not isinstance(address, str):
+        raise MiceSimError(
+            f"execution.address is {address!r}; give the address of your dask scheduler, such as tcp://login1:8786."
+        )
+    for key, value in execution["slurm"].items():
+        if key not in SLURM:
+            raise MiceSimError(f"The execution.slurm has no key '{key}'{nearest(str(key), list(SLURM))}")
+        if key in ("minutes", "memory_mib", "array") and value is not None and not _whole(value, 1):
+            raise MiceSimError(f"execution.slurm.{key} is {value!r}; give a whole number of at least 1, or null.")
+        if key in ("partition", "account") and value is not None and not isinstance(value, str):
+            raise MiceSimError(f"execution.slurm.{key} is {value!r}; give a name, or null.")
+        if key == "setup" and (isinstance(value, str) or not all(isinstance(line, str) for line in value)):
+            raise MiceSimError(f"execution.slurm.setup is {value!r}; give a list of shell commands.")
+        if key == "wait" and not isinstance(value, bool):
+            raise MiceSimError(f"execution.slurm.wait is {value!r}; give true or false.")
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

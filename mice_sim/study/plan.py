@@ -19,10 +19,9 @@ from threadpoolctl import threadpool_limits
 from mice_sim.study.config import StudyConfig
 from mice_sim.study.performance import performance
 from mice_sim.study.replicate import replicator
-from mice_sim.study.run import prepare
+from mice_sim.study.run import TASK_SECONDS, prepare
 from mice_sim.study.store import Store
 
-TASK_SECONDS = 15 * 60  # a cluster task should take 10 to 20 minutes
 MEMORY_MARGIN = 1.5  # over the pilot's peak
 LEVEL = 0.95  # of the intervals of a plan
 
@@ -102,7 +101,7 @@ def plan(configs: Sequence[StudyConfig], replicates: int = 8, pilots: int = 3) -
     total = sum(config.replicates for config in configs) - present
     execution = configs[0].execution
     seconds = _mean(np.concatenate([trial.seconds for trial in trials]))
-    chunk = execution.chunk or cluster_chunk(seconds.value)
+    chunk = execution.chunk or max(1, round(TASK_SECONDS / seconds.value))
     workers = execution.cores()
     tasks = sum(math.ceil(config.replicates / chunk) for config in configs) if total else 0
     core_hours = seconds * (total / 3600)
@@ -112,11 +111,6 @@ def plan(configs: Sequence[StudyConfig], replicates: int = 8, pilots: int = 3) -
         memory_mib=MEMORY_MARGIN * max(trial.peak_mib for trial in trials),
         disk_mib=_mean(np.array([trial.bytes for trial in trials])) * (total / 2**20),
     ), trials[0]  # fmt: skip
-
-
-def cluster_chunk(seconds: float) -> int:
-    """Return how many replicates of so many seconds make a task of 15 minutes."""
-    return max(1, round(TASK_SECONDS / seconds))
 
 
 def _present(config: StudyConfig) -> int:

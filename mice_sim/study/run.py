@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -26,7 +26,7 @@ import mice_sim
 from mice_sim.analysis import kernels as models
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution, StudyConfig
-from mice_sim.study.engines import ENGINES
+from mice_sim.study.engines import ENGINES, slurm
 from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import ReplicateRows
 from mice_sim.study.store import Store, study_hash
@@ -42,6 +42,8 @@ SCIENCE = (
 PACKAGES = ("numpy", "pandas", "scipy", "numba", "formulaic", "joblib", "hydra-core", "pyarrow")
 
 FLUSH_SECONDS = 60
+TASK_SECONDS = 15 * 60  # a cluster task should take 10 to 20 minutes
+PILOT = 8
 
 Progress = Callable[[int, int], None]
 
@@ -99,7 +101,7 @@ def run_study(config: StudyConfig, progress: Progress | None = None, again: bool
     before anything runs if the configuration can't work or the output folder holds another study.
     """
     began = time.perf_counter()
-    point = prepare(config, again)
+    point = prepare(config, again, in_flight([config])[0])
     warm_up(point)
     started = time.perf_counter()
     (report,) = run_points([point], config.execution, progress)
@@ -108,8 +110,14 @@ def run_study(config: StudyConfig, progress: Progress | None = None, again: bool
     return report
 
 
-def prepare(config: StudyConfig, again: bool = False) -> Point:
-    """Check a study and claim its folder; see `run_study`."""
+def in_flight(configs: Sequence[StudyConfig]) -> list[set[int]]:
+    """Return the replicates of each study that a cluster runs or keeps in its queue."""
+    found = slurm.in_flight(str(config.directory) for config in configs)
+    return [found[str(config.directory)] for config in configs]
+
+
+def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ()) -> Point:
+    """Check a study and claim its folder; `busy` are replicates that a cluster has in hand. See `run_study`."""
     store = Store(config.directory)
     with threadpool_limits(1):
         shared = replicator(config.key())
@@ -121,7 +129,6 @@ def prepare(config: StudyConfig, again: bool = False) -> Point:
     if again:
         todo = [r for r in records if r < config.replicates and r in records[r].failures]
     else:
-        busy = in_flight(config)
         todo = [r for r in range(config.replicates) if r not in records and r not in busy]
     present = sum(r < config.replicates for r in records)
     return Point(config, store, study, present, todo, [f"{bad.path.name}: {bad.why}" for bad in set_aside])
@@ -136,7 +143,7 @@ def warm_up(point: Point | None) -> None:
 
 def run_points(points: list[Point], execution: Execution, progress: Progress | None = None) -> list[RunReport]:
     """Hand what the points lack to the engine, all together; return what each cost."""
-    tasks = [task for point in points for task in point.tasks(execution.chunk or _pilot_chunk(point))]
+    tasks = [task for point in points if point.todo for task in point.tasks(execution.chunk or _chunk(point))]
     planned = sum(point.config.replicates for point in points)
     finished = planned - sum(len(task.replicates) for task in tasks)
     done: dict[str, list[Done]] = {str(point.config.directory): [] for point in points}
@@ -150,6 +157,15 @@ def run_points(points: list[Point], execution: Execution, progress: Progress | N
             progress(finished, planned)
     wall = time.perf_counter() - began
     return [_report(point, done[str(point.config.directory)], wall) for point in points]
+
+
+def _chunk(point: Point) -> int:
+    """Return how many replicates make a cluster task of 15 minutes, by the time that a few take here."""
+    shared = replicator(point.config.key())
+    began = time.process_time()
+    for number in point.todo[:PILOT]:
+        shared.run(number)
+    return max(1, round(TASK_SECONDS * min(PILOT, len(point.todo)) / (time.process_time() - began)))
 
 
 def _report(point: Point, done: list[Done], wall: float) -> RunReport:
@@ -247,15 +263,6 @@ def _code() -> str:
         if file.suffix in (".py", ".csv", ".yaml"):
             digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def in_flight(config: StudyConfig) -> set[int]:
-    """Return the replicates that a cluster is running or keeps in its queue."""
-    return set()
-
-
-def _pilot_chunk(point: Point) -> int:
-    return 25
 
 
 def _compiled() -> int:

@@ -41,7 +41,7 @@ def status(directory: Path) -> Status:
     config = stored_config(directory)
     _, unreadable = store.scan()
     records = store.records()
-    waiting = in_flight(config)
+    (waiting,) = in_flight([config])
     missing = [r for r in range(config.replicates) if r not in records]
     return Status(
         planned=config.replicates,

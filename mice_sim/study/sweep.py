@@ -17,7 +17,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
 from mice_sim.study.config import StudyConfig, Unresolved, compose, parse_override
 from mice_sim.study.performance import compare, performance
-from mice_sim.study.run import Point, Progress, RunReport, finish, prepare, run_points, warm_up
+from mice_sim.study.run import Point, Progress, RunReport, finish, in_flight, prepare, run_points, warm_up
 from mice_sim.study.store import Store
 
 MANIFEST = "sweep.json"
@@ -98,9 +98,10 @@ def run_sweep(sweep: Sweep, progress: Progress | None = None, again: bool = Fals
     """Run what the points lack, all points together; one that can't run does not stop the others."""
     points: dict[str, Point] = {}
     errors: dict[str, str] = {}
-    for name, config in sweep.configs():
+    configs = dict(sweep.configs())
+    for (name, config), busy in zip(configs.items(), in_flight(list(configs.values())), strict=True):
         try:
-            points[name] = prepare(config, again)
+            points[name] = prepare(config, again, busy)
         except MiceSimError as error:
             errors[name] = str(error)
     write_manifest(sweep, errors)
