@@ -20,7 +20,7 @@ from rich.console import Console
 
 from mice_sim.report import tables
 from mice_sim.report.build import build
-from mice_sim.report.figures import wilson
+from mice_sim.report.style import wilson
 from mice_sim.report.html import render
 from mice_sim.report.referee import COLUMNS, Verdict, judge
 from mice_sim.report.terminal import show
@@ -149,7 +149,7 @@ def test_an_analysis_without_rows_has_no_table():
 
 
 def test_a_coverage_of_one_still_has_an_interval():
-    lower, upper = wilson(np.array([1.0]), np.array([10.0]))
+    lower, upper = wilson(np.array([1.0]), np.array([10.0]), 0.95)
     assert lower[0] == pytest.approx(0.7225, abs=1e-4)  # Wilson (1927), as in R's prop.test(10, 10, correct = FALSE)
     assert upper[0] == pytest.approx(1.0)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mice_sim.report.figures import write_figures
+from mice_sim.report.figures import draw
 from mice_sim.report.html import render
 from mice_sim.report.referee import Verdict
+from mice_sim.report.style import write
 from mice_sim.report.tables import report_tables, write_tables
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
@@ -24,7 +25,7 @@ def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> 
     summary = summary or summarise(store, config["replicates"], config["synthesis"]["m"])
     tables = report_tables(summary, config)
     write_tables(directory / "tables", tables)
-    drawings = write_figures(directory / "figures", store, summary, config, tables)
+    drawings = write(directory / "figures", lambda: draw(store, summary, config, tables))
     agreement = directory / "agreement.csv"
     if verdict.agreement is None:
         agreement.unlink(missing_ok=True)  # an earlier verdict's would contradict the page

@@ -13,8 +13,8 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from mice_sim.report.figures import INK, STYLES, Drawing
 from mice_sim.report.referee import Verdict
+from mice_sim.report.style import INK, PALETTE, Drawing
 from mice_sim.report.tables import Cell, ReportTable, fixed, groups, header, paper_name
 
 VERDICTS = ("exact", "within", "outside", "different", "explained", "not judged")
@@ -117,8 +117,8 @@ def inline_svg(file: Path, drawing: Drawing) -> Markup:
     """Return a figure as an element of the page: own ids, the page's colours, no fixed width."""
     svg = file.read_text(encoding="utf-8")
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
-    for source, style in STYLES.items():
-        svg = svg.replace(style["color"], f"var(--{source})")
+    for name, colour in PALETTE.items():
+        svg = svg.replace(colour, f"var(--{name})")
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{drawing.name}-", svg)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.alt)}"', 1))

@@ -17,18 +17,19 @@ import pandas as pd
 from mice_sim.data import load_dataset
 from mice_sim.errors import MiceSimError
 from mice_sim.report.published import load_published
+from mice_sim.report.style import SAMPLES, in_order
 from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
 from mice_sim.study.summary import Summary
 
-SOURCES = ("original", "bootstrap", "synthetic")
 DISCRIMINATION = ("estimate", "std_error", "statistic", "df", "p_value")
 MODEL_NAMES = {"ordinal": "Proportional-odds"}
 MOST_DECIMALS = 5
+MOST_SIDE_BY_SIDE = 3  # sources; more of them stand below each other
 IN_PARENTHESES = "Monte Carlo standard errors in parentheses."
 HEADERS = {
     "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
-    "true_minus_synthetic": "True − synthetic",
+    "true_minus_synthetic": "True − synthetic", "emp_se": "Empirical SE", "model_se": "Model SE", "mse": "MSE",
 }  # fmt: skip
 
 
@@ -142,7 +143,7 @@ def counts_frame(summary: Summary, name: str) -> pd.DataFrame:
 def correlations_frame(summary: Summary, name: str) -> pd.DataFrame:
     """Correlations, and true − synthetic, which has the sign of the paper and not that of a bias."""
     rows = _rows_of(summary, name)
-    synthetic = _biases(rows[rows["source"] == "synthetic"], "true_minus_synthetic")
+    synthetic = _biases(rows[~rows["source"].isin(SAMPLES)], "true_minus_synthetic")
     return _wide([_truths(rows), _means(rows), synthetic.assign(value=-synthetic["value"])], rows)
 
 
@@ -204,7 +205,8 @@ def _wide(pieces: list[pd.DataFrame], counted: pd.DataFrame) -> pd.DataFrame:
     long = pd.concat(pieces)
     n = counted.groupby(["term", "source"])["n"].min()
     present = set(zip(long["term"], long["source"], strict=True))
-    index = [(t, s) for t in dict.fromkeys(long["term"]) for s in SOURCES if (t, s) in present]
+    sources = in_order(long["source"])
+    index = [(t, s) for t in dict.fromkeys(long["term"]) for s in sources if (t, s) in present]
     columns = {"replicates": n.reindex(pd.MultiIndex.from_tuples(index)).astype("Int64").array}
     for statistic, rows in long.groupby("statistic", sort=False):
         numbers = rows.set_index(["term", "source"])[["value", "mcse"]].reindex(index)
@@ -229,33 +231,48 @@ def _descriptives_layout(frame: pd.DataFrame, columns: Mapping[str, Mapping[str,
     return ("Variable", "Data"), tuple(("", header(s)) for s in statistics), labels
 
 
-def _term_layout(stub: str, wanted: Iterable[tuple[str, str]], frame: pd.DataFrame, _: Any) -> Layout:
-    """One row a term; `wanted` are (source, statistic)."""
-    given = {s: frame[frame["source"] == s] for s in SOURCES}
-    shown = [(s, name) for s, name in wanted if given[s][name].notna().any()]
-    grouped = len({s for s, _ in shown}) > 1
-    head = tuple((_group(source, statistic) if grouped else "", header(statistic)) for source, statistic in shown)
-    labels: Labels = [((t,), [Key(s, t, name) for s, name in shown]) for t in dict.fromkeys(frame["term"])]
-    return (stub,), head, labels
+# Which numbers of a source a table shows: those of the original, of the samples, of the syntheses.
+Shown = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def _term_layout(stub: str, shown: Shown, last: tuple[str, ...], frame: pd.DataFrame, _: Any) -> Layout:
+    """One row a term, sources side by side and `last` at the end; one row a term and source if they are many."""
+    sources = in_order(frame["source"])
+    of = {s: shown[0] if s == "original" else shown[1] if s in SAMPLES else shown[2] for s in sources}
+    given = {s: frame[frame["source"] == s] for s in sources}
+    wanted = [(s, name) for s in sources for name in of[s] if given[s][name].notna().any()]
+    methods = [s for s in sources if s != "original" and s not in SAMPLES]
+    wanted += [(s, name) for s in methods for name in last if given[s][name].notna().any()]
+    terms = list(dict.fromkeys(frame["term"]))
+    if len(sources) > MOST_SIDE_BY_SIDE:
+        names = tuple(dict.fromkeys(name for _, name in wanted))
+        present = zip(frame["term"], frame["source"], strict=True)
+        rows: Labels = [((t, s), [Key(s, t, name) for name in names]) for t, s in present]
+        return (stub, "Data"), tuple(("", header(name)) for name in names), rows
+    grouped = len({s for s, _ in wanted}) > 1
+    bare = last if len(methods) == 1 else ()  # such a name says by itself whose number it is
+    head = tuple(("" if name in bare or not grouped else s.capitalize(), header(name)) for s, name in wanted)
+    return (stub,), head, [((t,), [Key(s, t, name) for s, name in wanted]) for t in terms]
 
 
 def _statistic_layout(frame: pd.DataFrame, _: Any) -> Layout:
     """One row a statistic, as a single term has them all."""
-    keys = [Key(s, t, name) for s, t in zip(frame["source"], frame["term"], strict=True) for name in _statistics(frame)]
-    labels: Labels = [((header(key.statistic),), [key]) for key in keys]
-    return ("Statistic",), (("", "Value"),), labels
+    sources = in_order(frame["source"])
+    head = tuple(("", "Value" if len(sources) == 1 else s.capitalize()) for s in sources)
+    term = frame["term"].iloc[0]
+    labels: Labels = [((header(name),), [Key(s, term, name) for s in sources]) for name in _statistics(frame)]
+    return ("Statistic",), head, labels
 
 
-_counts_layout = partial(_term_layout, "Category", [(s, n) for s in SOURCES for n in ("mean_count", "sd_count")])
+_COUNTS = ("mean_count", "sd_count")
+_counts_layout = partial(_term_layout, "Category", (_COUNTS, _COUNTS, _COUNTS), ())
 _correlations_layout = partial(
-    _term_layout, "Pair", [*((s, "correlation") for s in SOURCES), ("synthetic", "true_minus_synthetic")]
+    _term_layout, "Pair", (("correlation",), ("correlation",), ("correlation",)), ("true_minus_synthetic",)
 )
 _model_layout = partial(
-    _term_layout, "Term",
-    [("original", "estimate"), ("bootstrap", "bias"), ("bootstrap", "coverage"),
-     *(("synthetic", name) for name in ("bias", "coverage", "mean_std_error", "mean_df"))],
-)  # fmt: skip
-_discrimination_layout = partial(_term_layout, "Term", [("synthetic", name) for name in DISCRIMINATION])
+    _term_layout, "Term", (("estimate",), ("bias", "coverage"), ("bias", "coverage", "mean_std_error", "mean_df")), ()
+)
+_discrimination_layout = partial(_term_layout, "Term", ((), (), DISCRIMINATION), ())
 
 MAKERS: dict[str, tuple[Callable[[Summary, str], pd.DataFrame], Callable[..., Layout]]] = {
     "descriptives": (descriptives_frame, _descriptives_layout),
@@ -264,10 +281,6 @@ MAKERS: dict[str, tuple[Callable[[Summary, str], pd.DataFrame], Callable[..., La
     "discrimination": (discrimination_frame, _discrimination_layout),
     "confusion": (confusion_frame, _statistic_layout),
 }  # what is not here is a regression model
-
-
-def _group(source: str, statistic: str) -> str:
-    return "" if statistic == "true_minus_synthetic" else source.capitalize()
 
 
 def _statistics(frame: pd.DataFrame) -> list[str]:
@@ -287,6 +300,8 @@ def _rows(frame: pd.DataFrame, labels: Labels) -> tuple[Row, ...]:
     at = {key: i for i, key in enumerate(zip(frame["source"], frame["term"], strict=True))}
 
     def cell(key: Key) -> Cell:
+        if (key.source, key.term) not in at:
+            return Cell(key, fixed(np.nan, 0), "")
         row = frame.iloc[at[key.source, key.term]]
         mcse = "" if key.source == "original" else fixed(row[f"{key.statistic}_mcse"], decimals[key.statistic], "")
         return Cell(key, fixed(row[key.statistic], decimals[key.statistic]), mcse)

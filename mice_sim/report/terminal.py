@@ -62,7 +62,7 @@ def _layout(table: ReportTable, stacked: bool) -> Table:
         out.add_column("\n".join(filter(None, table.head[i])), justify="right", vertical="top", no_wrap=True)
     above = ""
     for row in table.rows:
-        if "bootstrap" in row.stub:
+        if table.published and "bootstrap" in row.stub:
             continue  # the paper has no such rows
         stub, above = ("" if row.stub[0] == above else row.stub[0], *row.stub[1:]), row.stub[0]
         cells = [row.cells[i] for i in shown]
