@@ -1,0 +1,280 @@
+"""The figures of single replicates: zip plot, Bland-Altman plot, and the Monte Carlo error as replicates add up.
+
+Each is a function of rows of the `replicate_estimates` frame (replicate, source, term, estimate, std_error, ci_lower,
+ci_upper, p_value, truth) of one analysis, and of the study's confidence level, which is also that of the Monte Carlo
+intervals. `truth` may vary by replicate, and is NaN where there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.errors import MiceSimError
+from mice_sim.report.style import (
+    INK,
+    Drawing,
+    Style,
+    drawn,
+    fitted,
+    handle,
+    listed,
+    normal_quantile,
+    panels,
+    percent,
+    rule,
+    styles,
+)
+from mice_sim.report.tables import fixed, header
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_MARKS = 3000  # in a figure; a page with more would be slow to load
+PREFIXES = 40  # numbers of replicates at which the Monte Carlo error is shown
+
+
+# ---- zip plot
+
+
+def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
+    """One panel a term and source: the replicates' confidence intervals by the rank of |estimate − truth|/SE.
+
+    Morris, White & Crowther (2019), section 7. The horizontal lines are the Monte Carlo interval of the coverage, and
+    with exact coverage the intervals above the nominal centile are those that miss the truth.
+    """
+    rows = rows.dropna(subset=["estimate", "std_error", "ci_lower", "ci_upper", "truth"])
+    if rows.empty:
+        raise MiceSimError("A zip plot needs confidence intervals and a true value; the rows have none.")
+    looks, terms = styles(rows["source"]), list(dict.fromkeys(rows["term"]))
+    shown = [(t, s) for t, s in product(terms, looks) if ((rows["term"] == t) & (rows["source"] == s)).any()]
+    most = max(3, MOST_MARKS // len(shown))
+    figure, axes = panels(len(shown), min(len(looks), 4), 2.5, _zip_handles(looks), sharey=True)
+    total = 0
+    for axis, (term, source) in zip(axes, shown, strict=True):
+        mine = rows[(rows["term"] == term) & (rows["source"] == source)]
+        total = max(total, len(mine))
+        _zip(axis, mine, looks[source], level, most)
+        title = looks[source].label if len(terms) == 1 else f"{looks[source].label}: {term}"
+        axis.set_title(fitted(title, 92 // min(len(looks), 4), 3))
+    figure.supylabel("centile of |estimate − truth| / SE", fontsize=8)
+    figure.supxlabel(_zip_label(rows), fontsize=8)
+    thinned = f" Of every {total} intervals {most} are drawn, evenly by rank." if total > most else ""
+    text = (
+        f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total} replicates, ranked by "
+        "the distance of the estimate from the truth in standard errors. Dark intervals do not hold the truth "
+        f"(vertical line). The dashed line is the nominal centile, dotted lines are the {percent(level)} Monte Carlo "
+        f"interval of the coverage.{thinned}"
+    )
+    shares = [f"{s} {_covered(rows[(rows['term'] == t) & (rows['source'] == s)]).mean():.3f} for {t}" for t, s in shown]
+    return Drawing(name, text, f"Stacked confidence intervals. Coverage: {', '.join(shares)}.", figure)
+
+
+def _zip_handles(looks: Mapping[str, Style]) -> list:
+    from matplotlib.lines import Line2D
+
+    first = next(iter(looks.values())).color if len(looks) == 1 else "#7d7d7d"
+    return [
+        Line2D([], [], color=first, linewidth=1, label="holds the truth"),
+        Line2D([], [], color=INK, linewidth=2, label="does not"),
+        rule("Nominal", (0, (4, 2))),
+        rule("Monte Carlo interval of the coverage", (0, (1, 1.5))),
+    ]
+
+
+def _zip_label(rows: pd.DataFrame) -> str:
+    return "confidence interval" if _one_truth(rows) else "confidence interval − truth"
+
+
+def _one_truth(rows: pd.DataFrame) -> bool:
+    return bool((rows.groupby("term")["truth"].nunique() == 1).all())
+
+
+def _covered(rows: pd.DataFrame) -> np.ndarray:
+    """Whether each interval holds the truth."""
+    return ((rows["ci_lower"] < rows["truth"]) & (rows["truth"] < rows["ci_upper"])).to_numpy()
+
+
+def _zip(axis: Axes, rows: pd.DataFrame, look: Style, level: float, most: int) -> None:
+    distance = ((rows["estimate"] - rows["truth"]).abs() / rows["std_error"]).to_numpy()
+    rows = rows.iloc[np.argsort(distance, kind="stable")]
+    n = len(rows)
+    centile = 100 * (np.arange(n) + 0.5) / n
+    centre = 0.0 if _one_truth(rows) else rows["truth"].to_numpy()
+    kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+    covered, lower, upper = _covered(rows), rows["ci_lower"] - centre, rows["ci_upper"] - centre
+    height = 2.0 * 72 / len(kept)  # points an interval may take
+    for inside, colour, least in ((True, look.color, 0.25), (False, INK, 0.7)):
+        part = kept[covered[kept] == inside]
+        axis.hlines(
+            centile[part], lower.iloc[part], upper.iloc[part], color=colour, linewidth=np.clip(height, least, 2),
+            alpha=0.75 if inside else 1, label="holds" if inside else "misses",
+        )  # fmt: skip
+    share = float(covered.mean())
+    half = normal_quantile(level) * np.sqrt(share * (1 - share) / n)
+    for y, dash in ((level, (0, (4, 2))), (share - half, (0, (1, 1.5))), (share + half, (0, (1, 1.5)))):
+        axis.axhline(100 * y, color=INK, linewidth=0.8, linestyle=dash)
+    axis.axvline(rows["truth"].iloc[0] if _one_truth(rows) else 0, color=INK, linewidth=0.7)
+    axis.set_ylim(0, 100)
+    axis.locator_params(axis="x", nbins=3)
+
+
+# ---- Bland-Altman plot
+
+
+def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "bland_altman") -> Drawing:
+    """The difference of two methods' estimates against their mean, by replicate; one panel a term and method.
+
+    Bland & Altman (1999): the mean difference d has the standard error s/√R, the limits d ± z s have
+    s·√(1/R + z²/(2(R − 1))). Methods are paired by replicate.
+    """
+    others = [source for source in drawn(rows["source"]) if source != reference]
+    if not others or reference not in set(rows["source"]):
+        raise MiceSimError(f"A Bland-Altman plot needs '{reference}' and another source; the rows lack one.")
+    looks, terms = styles(rows["source"]), list(dict.fromkeys(rows["term"]))
+    shown = list(product(terms, others))
+    most = max(3, MOST_MARKS // len(shown))
+    figure, axes = panels(len(shown), 3, 1.75, [rule("Mean difference"), rule("Limits of agreement", (0, (4, 2)))])
+    words, pairs = [], 0
+    for axis, (term, other) in zip(axes, shown, strict=True):
+        wide = rows[rows["term"] == term].pivot(index="replicate", columns="source", values="estimate")
+        pair = wide[[reference, other]].dropna()
+        pairs = max(pairs, len(pair))
+        mean = _agreement(axis, pair[reference].to_numpy(), pair[other].to_numpy(), looks[other], level, most)
+        words.append(f"{other}, {term}: mean {fixed(mean, 4)}")
+        axis.set_title(fitted(term if len(others) == 1 else f"{looks[other].label}: {term}", 30, 3))
+    figure.supxlabel("mean of the two estimates", fontsize=8)
+    figure.supylabel(fitted(f"{others[0] if len(others) == 1 else 'method'} − {reference}", 60, 1), fontsize=8)
+    thinned = f" Of every {pairs} points {most} are drawn; lines are of all." if pairs > most else ""
+    text = (
+        f"Bland-Altman plot of the estimates of {listed(others)} against {reference} over {pairs} replicates. Lines are "
+        f"the mean difference and the {percent(level)} limits of agreement; bands are their {percent(level)} Monte "
+        f"Carlo intervals.{thinned}"
+    )
+    return Drawing(name, text, f"Clouds of points about level lines. Differences: {'; '.join(words)}.", figure)
+
+
+def _agreement(axis: Axes, a: np.ndarray, b: np.ndarray, look: Style, level: float, most: int) -> float:
+    difference, middle, n, z = b - a, (a + b) / 2, len(a), normal_quantile(level)
+    kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)) if n else np.array([], dtype=int)
+    axis.plot(
+        middle[kept], difference[kept], linestyle="none", marker=look.marker, markersize=2, color=look.color,
+        markeredgewidth=0, alpha=0.5, label="replicates",
+    )  # fmt: skip
+    axis.locator_params(nbins=4)
+    if n < 2:
+        return float(difference.mean()) if n else float("nan")
+    mean, sd = float(difference.mean()), float(difference.std(ddof=1))
+    at_limits = sd * np.sqrt(1 / n + z**2 / (2 * (n - 1)))
+    for y, error, dash in (
+        (mean, sd / np.sqrt(n), "-"),
+        (mean - z * sd, at_limits, (0, (4, 2))),
+        (mean + z * sd, at_limits, (0, (4, 2))),
+    ):
+        axis.axhspan(y - z * error, y + z * error, color=INK, alpha=0.13, linewidth=0)
+        axis.axhline(y, color=INK, linewidth=0.9, linestyle=dash)
+    return mean
+
+
+# ---- Monte Carlo error by number of replicates
+
+
+def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the Monte Carlo errors after the first R replicates, for R on a grid: source, measure, R, mcse, error.
+
+    Morris, White & Crowther (2019, Table 6): bias s/√R, empirical SE s/√(2(R − 1)), coverage √(p(1 − p)/R). `error` is
+    the standard error of the mcse itself: mcse/√(2(R − 1)) for the first two (of a normal's s), |1 − 2p|/(2R) for
+    the third (delta method).
+    """
+    found = []
+    for source, mine in rows.sort_values("replicate").groupby("source", sort=False):
+        bias, covered = (mine["estimate"] - mine["truth"]).dropna(), _covered(mine.dropna(subset=["ci_lower", "truth"]))
+        estimates = mine["estimate"].dropna()
+        for r in _grid(len(bias)):
+            s = float(bias.iloc[:r].std())
+            found.append((source, "bias", r, s / np.sqrt(r), s / np.sqrt(2 * r * (r - 1))))
+        for r in _grid(len(estimates)):
+            s = float(estimates.iloc[:r].std())
+            found.append((source, "emp_se", r, s / np.sqrt(2 * (r - 1)), s / (2 * (r - 1))))
+        for r in _grid(len(covered)):
+            p = float(covered[:r].mean())
+            found.append((source, "coverage", r, np.sqrt(p * (1 - p) / r), abs(1 - 2 * p) / (2 * r)))
+    return pd.DataFrame(found, columns=["source", "measure", "R", "mcse", "error"])
+
+
+def _grid(n: int) -> list[int]:
+    return [] if n < 3 else sorted({int(r) for r in np.geomspace(3, n, PREFIXES).round()})
+
+
+def mcse_budget(
+    rows: pd.DataFrame, level: float, targets: Mapping[str, float] | None = None, name: str = "mcse_budget"
+) -> Drawing:
+    """One term's Monte Carlo standard errors against the number of replicates, and the number a target needs.
+
+    targets : {measure: MCSE wanted}, as in the configuration's `until`.
+    """
+    errors, targets = prefix_errors(rows), targets or {}
+    if errors.empty:
+        raise MiceSimError("A Monte Carlo budget needs at least three replicates; run more.")
+    terms = list(dict.fromkeys(rows["term"]))
+    looks, measures = styles(errors["source"]), list(dict.fromkeys(errors["measure"]))
+    handles = [handle(look, marker=False) for look in looks.values()] + [rule("1/√R", (0, (1, 1.5)))]
+    handles += [rule("Target", (0, (6, 2)))] if any(m in targets for m in measures) else []
+    figure, axes = panels(len(measures), 3, 2.3, handles)
+    needed = []
+    for axis, measure in zip(axes, measures, strict=True):
+        part = errors[errors["measure"] == measure]
+        for source, look in looks.items():
+            _error_line(axis, part[part["source"] == source], look, level)
+        last = part[part["mcse"] > 0].sort_values("R").groupby("source", sort=False).last()
+        if len(last):
+            needed += _reference(axis, last.loc[last["mcse"].idxmax()], measure, targets.get(measure))
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_xlabel("replicates R")
+        axis.set_title(header(measure))
+        _plain_ticks(axis)
+    axes[0].set_ylabel("Monte Carlo standard error")
+    text = (
+        f"Monte Carlo standard errors for {listed(terms)} over the first R of {int(errors['R'].max())} replicates; bands "
+        f"are their {percent(level)} intervals. The dotted line falls with 1/√R from the largest of the last errors. "
+        + " ".join(needed)
+    ).strip()
+    return Drawing(name, text, f"Falling lines on logarithmic scales. {' '.join(needed)}".strip(), figure)
+
+
+def _error_line(axis: Axes, rows: pd.DataFrame, look: Style, level: float) -> None:
+    rows = rows.assign(mcse=rows["mcse"].where(rows["mcse"] > 0))
+    half = normal_quantile(level) * rows["error"]
+    lower = (rows["mcse"] - half).where(rows["mcse"] > half, rows["mcse"] / 10)
+    axis.fill_between(rows["R"], lower, rows["mcse"] + half, color=look.color, alpha=0.15, linewidth=0)
+    axis.plot(rows["R"], rows["mcse"], color=look.color, linestyle=look.line, linewidth=1.2, label=look.label)
+
+
+def _reference(axis: Axes, last: pd.Series, measure: str, target: float | None) -> list[str]:
+    """Draw 1/√R through the last error, and the target with the R at which the line meets it."""
+    needed = None if target is None else int(np.ceil(last["R"] * (last["mcse"] / target) ** 2))
+    r = np.array([3.0, max(last["R"], needed or 0)])
+    axis.plot(r, last["mcse"] * np.sqrt(last["R"] / r), color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="1/√R")
+    if target is None or needed is None:
+        return []
+    axis.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (6, 2)), label="target")
+    axis.axvline(needed, color=INK, linewidth=0.5, linestyle=(0, (6, 2)))
+    axis.annotate(
+        f"R = {needed:,}", (needed, 1), xycoords=("data", "axes fraction"), xytext=(-3, -2), textcoords="offset points",
+        ha="right", va="top", fontsize=7,
+    )  # fmt: skip
+    return [f"{header(measure)} needs {needed:,} replicates for an error of {target:g}."]
+
+
+def _plain_ticks(axis: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_locator(LogLocator(numticks=6))
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        side.set_minor_formatter(NullFormatter())
