@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -213,8 +212,8 @@ def draw_bias(models: Sequence[ReportTable], replicates: int, level: float) -> D
         axis.axvline(0, color=INK, linewidth=0.7, zorder=0)
         axis.set_xlabel("bias / empirical standard error")
     text = (
-        f"Bias in units of the empirical standard error over {replicates} replicates, with {percent(level)} Monte Carlo "
-        "intervals. The vertical line is no bias."
+        f"Bias in units of the empirical standard error over {replicates} replicates, with {percent(level)} Monte "
+        "Carlo intervals. The vertical line is no bias."
     )
     return Drawing("bias", text, f"Dots with error bars. {_range_in_words(models, 'bias', 'emp_se')}", figure)
 

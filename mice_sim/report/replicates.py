@@ -16,7 +16,9 @@ import pandas as pd
 
 from mice_sim.errors import MiceSimError
 from mice_sim.report.style import (
+    BAND,
     INK,
+    PALETTE,
     Drawing,
     Style,
     drawn,
@@ -28,13 +30,15 @@ from mice_sim.report.style import (
     percent,
     rule,
     styles,
+    wilson,
 )
 from mice_sim.report.tables import fixed, header
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_MARKS = 3000  # in a figure; a page with more would be slow to load
+MOST_MARKS = 4000  # in a figure; a page with more would be slow to load
+TINT = 0.35  # opacity of intervals that hold the truth
 PREFIXES = 40  # numbers of replicates at which the Monte Carlo error is shown
 
 
@@ -60,15 +64,15 @@ def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
         total = max(total, len(mine))
         _zip(axis, mine, looks[source], level, most)
         title = looks[source].label if len(terms) == 1 else f"{looks[source].label}: {term}"
-        axis.set_title(fitted(title, 92 // min(len(looks), 4), 3))
+        axis.set_title(fitted(title, 88 // min(len(looks), 4)))
     figure.supylabel("centile of |estimate − truth| / SE", fontsize=8)
     figure.supxlabel(_zip_label(rows), fontsize=8)
-    thinned = f" Of every {total} intervals {most} are drawn, evenly by rank." if total > most else ""
+    thinned = f" Only {most:,} of {total:,} intervals are drawn, evenly spaced by rank." if total > most else ""
     text = (
         f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total} replicates, ranked by "
         "the distance of the estimate from the truth in standard errors. Dark intervals do not hold the truth "
-        f"(vertical line). The dashed line is the nominal centile, dotted lines are the {percent(level)} Monte Carlo "
-        f"interval of the coverage.{thinned}"
+        f"(vertical line). The dashed line is the nominal level, above which they would begin if coverage were exact; "
+        f"dotted lines are the {percent(level)} Monte Carlo interval (Wilson) of the coverage.{thinned}"
     )
     shares = [f"{s} {_covered(rows[(rows['term'] == t) & (rows['source'] == s)]).mean():.3f} for {t}" for t, s in shown]
     return Drawing(name, text, f"Stacked confidence intervals. Coverage: {', '.join(shares)}.", figure)
@@ -77,11 +81,11 @@ def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
 def _zip_handles(looks: Mapping[str, Style]) -> list:
     from matplotlib.lines import Line2D
 
-    first = next(iter(looks.values())).color if len(looks) == 1 else "#7d7d7d"
+    colour = next(iter(looks.values())).color if len(looks) == 1 else PALETTE["grey"]
     return [
-        Line2D([], [], color=first, linewidth=1, label="holds the truth"),
-        Line2D([], [], color=INK, linewidth=2, label="does not"),
-        rule("Nominal", (0, (4, 2))),
+        Line2D([], [], color=colour, linewidth=3, alpha=TINT, label="Holds the truth"),
+        Line2D([], [], color=colour, linewidth=3, label="Does not"),
+        rule("Nominal level", (0, (4, 2))),
         rule("Monte Carlo interval of the coverage", (0, (1, 1.5))),
     ]
 
@@ -108,16 +112,15 @@ def _zip(axis: Axes, rows: pd.DataFrame, look: Style, level: float, most: int) -
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
     covered, lower, upper = _covered(rows), rows["ci_lower"] - centre, rows["ci_upper"] - centre
     height = 2.0 * 72 / len(kept)  # points an interval may take
-    for inside, colour, least in ((True, look.color, 0.25), (False, INK, 0.7)):
+    for inside, least in ((True, 0.3), (False, 0.5)):
         part = kept[covered[kept] == inside]
         axis.hlines(
-            centile[part], lower.iloc[part], upper.iloc[part], color=colour, linewidth=np.clip(height, least, 2),
-            alpha=0.75 if inside else 1, label="holds" if inside else "misses",
+            centile[part], lower.iloc[part], upper.iloc[part], color=look.color, linewidth=np.clip(height, least, 2),
+            alpha=TINT if inside else 1, label="holds" if inside else "misses",
         )  # fmt: skip
-    share = float(covered.mean())
-    half = normal_quantile(level) * np.sqrt(share * (1 - share) / n)
-    for y, dash in ((level, (0, (4, 2))), (share - half, (0, (1, 1.5))), (share + half, (0, (1, 1.5)))):
-        axis.axhline(100 * y, color=INK, linewidth=0.8, linestyle=dash)
+    lines = [level, *wilson(np.array([covered.mean()]), np.array([n]), level).ravel()]
+    for y, dash in zip(lines, ((0, (4, 2)), (0, (1, 1.5)), (0, (1, 1.5))), strict=True):
+        axis.axhline(100 * y, color=INK, linewidth=0.9, linestyle=dash)
     axis.axvline(rows["truth"].iloc[0] if _one_truth(rows) else 0, color=INK, linewidth=0.7)
     axis.set_ylim(0, 100)
     axis.locator_params(axis="x", nbins=3)
@@ -138,7 +141,7 @@ def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "
     looks, terms = styles(rows["source"]), list(dict.fromkeys(rows["term"]))
     shown = list(product(terms, others))
     most = max(3, MOST_MARKS // len(shown))
-    figure, axes = panels(len(shown), 3, 1.75, [rule("Mean difference"), rule("Limits of agreement", (0, (4, 2)))])
+    figure, axes = panels(len(shown), 3, 1.75, _agreement_handles(), sharey=len(terms) == 1)
     words, pairs = [], 0
     for axis, (term, other) in zip(axes, shown, strict=True):
         wide = rows[rows["term"] == term].pivot(index="replicate", columns="source", values="estimate")
@@ -146,23 +149,31 @@ def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "
         pairs = max(pairs, len(pair))
         mean = _agreement(axis, pair[reference].to_numpy(), pair[other].to_numpy(), looks[other], level, most)
         words.append(f"{other}, {term}: mean {fixed(mean, 4)}")
-        axis.set_title(fitted(term if len(others) == 1 else f"{looks[other].label}: {term}", 30, 3))
+        label = looks[other].label
+        axis.set_title(fitted(label if len(terms) == 1 else term if len(others) == 1 else f"{label}: {term}", 30))
     figure.supxlabel("mean of the two estimates", fontsize=8)
     figure.supylabel(fitted(f"{others[0] if len(others) == 1 else 'method'} − {reference}", 60, 1), fontsize=8)
-    thinned = f" Of every {pairs} points {most} are drawn; lines are of all." if pairs > most else ""
+    thinned = f" Only {most:,} of {pairs:,} points are drawn; the lines are those of all." if pairs > most else ""
     text = (
-        f"Bland-Altman plot of the estimates of {listed(others)} against {reference} over {pairs} replicates. Lines are "
+        f"Bland-Altman plot of the estimates for {listed(terms)}: {listed(others)} against {reference} over {pairs} replicates. Lines are "
         f"the mean difference and the {percent(level)} limits of agreement; bands are their {percent(level)} Monte "
         f"Carlo intervals.{thinned}"
     )
     return Drawing(name, text, f"Clouds of points about level lines. Differences: {'; '.join(words)}.", figure)
 
 
+def _agreement_handles() -> list:
+    from matplotlib.patches import Patch
+
+    band = Patch(facecolor=INK, alpha=BAND, linewidth=0, label="Monte Carlo interval")
+    return [rule("Mean difference"), rule("Limits of agreement", (0, (4, 2))), band]
+
+
 def _agreement(axis: Axes, a: np.ndarray, b: np.ndarray, look: Style, level: float, most: int) -> float:
     difference, middle, n, z = b - a, (a + b) / 2, len(a), normal_quantile(level)
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)) if n else np.array([], dtype=int)
     axis.plot(
-        middle[kept], difference[kept], linestyle="none", marker=look.marker, markersize=2, color=look.color,
+        middle[kept], difference[kept], linestyle="none", marker=look.marker, markersize=2 if n > 200 else 3.5, color=look.color,
         markeredgewidth=0, alpha=0.5, label="replicates",
     )  # fmt: skip
     axis.locator_params(nbins=4)
@@ -175,8 +186,8 @@ def _agreement(axis: Axes, a: np.ndarray, b: np.ndarray, look: Style, level: flo
         (mean - z * sd, at_limits, (0, (4, 2))),
         (mean + z * sd, at_limits, (0, (4, 2))),
     ):
-        axis.axhspan(y - z * error, y + z * error, color=INK, alpha=0.13, linewidth=0)
-        axis.axhline(y, color=INK, linewidth=0.9, linestyle=dash)
+        axis.axhspan(y - z * error, y + z * error, color=INK, alpha=BAND, linewidth=0)
+        axis.axhline(y, color=INK, linewidth=0.7, linestyle=dash)
     return mean
 
 
@@ -191,7 +202,7 @@ def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
     the third (delta method).
     """
     found = []
-    for source, mine in rows.sort_values("replicate").groupby("source", sort=False):
+    for source, mine in rows.sort_values("replicate", kind="stable").groupby("source", sort=False):
         bias, covered = (mine["estimate"] - mine["truth"]).dropna(), _covered(mine.dropna(subset=["ci_lower", "truth"]))
         estimates = mine["estimate"].dropna()
         for r in _grid(len(bias)):
@@ -207,7 +218,7 @@ def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grid(n: int) -> list[int]:
-    return [] if n < 3 else sorted({int(r) for r in np.geomspace(3, n, PREFIXES).round()})
+    return [] if n < 3 else sorted({int(r) for r in np.geomspace(3 if n < 100 else 10, n, PREFIXES).round()})
 
 
 def mcse_budget(
@@ -218,12 +229,13 @@ def mcse_budget(
     targets : {measure: MCSE wanted}, as in the configuration's `until`.
     """
     errors, targets = prefix_errors(rows), targets or {}
+    errors = errors[errors.groupby("measure")["mcse"].transform("max") > 0]  # a logarithm shows no coverage of 1
     if errors.empty:
-        raise MiceSimError("A Monte Carlo budget needs at least three replicates; run more.")
+        raise MiceSimError("A Monte Carlo budget needs at least three replicates that differ; run more.")
     terms = list(dict.fromkeys(rows["term"]))
     looks, measures = styles(errors["source"]), list(dict.fromkeys(errors["measure"]))
-    handles = [handle(look, marker=False) for look in looks.values()] + [rule("1/√R", (0, (1, 1.5)))]
-    handles += [rule("Target", (0, (6, 2)))] if any(m in targets for m in measures) else []
+    handles = [handle(look, marker=False) for look in looks.values()] + [rule("1/√R")]
+    handles += [rule("Target", (0, (8, 3)))] if any(m in targets for m in measures) else []
     figure, axes = panels(len(measures), 3, 2.3, handles)
     needed = []
     for axis, measure in zip(axes, measures, strict=True):
@@ -241,7 +253,7 @@ def mcse_budget(
     axes[0].set_ylabel("Monte Carlo standard error")
     text = (
         f"Monte Carlo standard errors for {listed(terms)} over the first R of {int(errors['R'].max())} replicates; bands "
-        f"are their {percent(level)} intervals. The dotted line falls with 1/√R from the largest of the last errors. "
+        f"are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last errors. "
         + " ".join(needed)
     ).strip()
     return Drawing(name, text, f"Falling lines on logarithmic scales. {' '.join(needed)}".strip(), figure)
@@ -249,21 +261,26 @@ def mcse_budget(
 
 def _error_line(axis: Axes, rows: pd.DataFrame, look: Style, level: float) -> None:
     rows = rows.assign(mcse=rows["mcse"].where(rows["mcse"] > 0))
-    half = normal_quantile(level) * rows["error"]
-    lower = (rows["mcse"] - half).where(rows["mcse"] > half, rows["mcse"] / 10)
-    axis.fill_between(rows["R"], lower, rows["mcse"] + half, color=look.color, alpha=0.15, linewidth=0)
-    axis.plot(rows["R"], rows["mcse"], color=look.color, linestyle=look.line, linewidth=1.2, label=look.label)
+    factor = np.exp(normal_quantile(level) * rows["error"] / rows["mcse"])  # on the scale of the axis
+    axis.fill_between(
+        rows["R"], rows["mcse"] / factor, rows["mcse"] * factor, color=look.color, alpha=BAND, linewidth=0
+    )
+    dot = look.marker if len(rows) < 3 else "none"  # of few replicates there is no line to see
+    axis.plot(
+        rows["R"], rows["mcse"], color=look.color, linestyle=look.line, linewidth=1.2, marker=dot, markersize=3.5,
+        label=look.label,
+    )  # fmt: skip
 
 
 def _reference(axis: Axes, last: pd.Series, measure: str, target: float | None) -> list[str]:
     """Draw 1/√R through the last error, and the target with the R at which the line meets it."""
     needed = None if target is None else int(np.ceil(last["R"] * (last["mcse"] / target) ** 2))
-    r = np.array([3.0, max(last["R"], needed or 0)])
-    axis.plot(r, last["mcse"] * np.sqrt(last["R"] / r), color=INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label="1/√R")
+    r = np.array([3.0 if last["R"] < 100 else 10.0, max(last["R"], needed or 0)])
+    axis.plot(r, last["mcse"] * np.sqrt(last["R"] / r), color=INK, linewidth=0.7, label="1/√R", zorder=1)
     if target is None or needed is None:
         return []
-    axis.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (6, 2)), label="target")
-    axis.axvline(needed, color=INK, linewidth=0.5, linestyle=(0, (6, 2)))
+    axis.axhline(target, color=INK, linewidth=0.7, linestyle=(0, (8, 3)), label="target")
+    axis.axvline(needed, color=INK, linewidth=0.7, linestyle=(0, (8, 3)))
     axis.annotate(
         f"R = {needed:,}", (needed, 1), xycoords=("data", "axes fraction"), xytext=(-3, -2), textcoords="offset points",
         ha="right", va="top", fontsize=7,
@@ -275,6 +292,6 @@ def _plain_ticks(axis: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_locator(LogLocator(numticks=6))
-        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        side.set_major_locator(LogLocator(numticks=4 if side is axis.xaxis else 6))
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
         side.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""What all figures share: the look of each source, sizes, labels that fit, legends, and files that depend on numbers only.
+"""What all figures share: the look of each source, sizes, labels that fit, legends, and how files are written.
 
 Colours are those of Okabe & Ito (2008), with four more of the same kind; a marker and a dash say each again in grey
 print. On the page every one of them is a CSS variable of its name, so that a dark page can take a lighter one.
@@ -6,10 +6,10 @@ print. On the page every one of them is a CSS variable of its name, so that a da
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ INK = "#262626"  # of text and lines; the page swaps it for its own text colour
 ON_COLOUR = "#161616"  # of text on a coloured ground, which stays dark on a dark page
 CHARACTER = 0.068  # inches: a character of the legend's type, on average
 LEGEND_ROW = 0.19  # inches
+BAND = 0.17  # opacity of a Monte Carlo interval that is an area
 
 PALETTE = {
     "blue": "#0072b2", "vermilion": "#d55e00", "green": "#009e73", "purple": "#cc79a7", "orange": "#e69f00",
@@ -135,12 +136,23 @@ def percent(level: float) -> str:
     return f"{100 * level:g} %"
 
 
-def fitted(text: str, width: int, lines: int = 2) -> str:
-    """Return a label broken into lines of `width` characters; what does not fit goes from its middle."""
-    if len(text) > width * lines:
-        keep = width * lines - 1
-        text = f"{text[: keep // 2]}…{text[-(keep - keep // 2) :]}"
-    return "\n".join(wrap(text, width) if len(text) > width else [text])
+def fitted(text: str, width: int, lines: int = 3) -> str:
+    """Return a label broken into lines of at most `width` characters, after a space or mark where there is one.
+
+    What needs more lines loses its middle.
+    """
+    broken = [""]
+    for word in re.findall(r"[^\s.,:;_=+/)-]*[\s.,:;_=+/)-]?", text):
+        for piece in [word[i : i + width] for i in range(0, len(word), width)]:
+            if len(broken[-1]) + len(piece.rstrip()) > width:
+                broken.append("")
+            broken[-1] += piece
+    if len(broken) <= lines:
+        return "\n".join(line.strip() for line in broken)
+    keep = width * lines - 1 - 2 * (lines - 1)
+    shortened = f"{text[: keep // 2]}…{text[-(keep - keep // 2) :]}"
+    size = -(-len(shortened) // lines)
+    return "\n".join(shortened[i : i + size] for i in range(0, len(shortened), size))
 
 
 def listed(words: Sequence[str]) -> str:
@@ -159,7 +171,7 @@ def panels(
 
     columns = min(n, across)
     rows = -(-n // columns)
-    across_legend = _legend_columns(handles)
+    across_legend = legend_columns(handles)
     legend_height = LEGEND_ROW * -(-len(handles) // across_legend) + 0.16 if handles else 0.1
     figure = Figure(figsize=(WIDTH, rows * height + legend_height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
@@ -170,9 +182,14 @@ def panels(
     return figure, list(axes[:n])
 
 
-def _legend_columns(handles: Sequence[Any]) -> int:
-    longest = max((len(handle.get_label()) for handle in handles), default=0)
-    return int(np.clip(WIDTH // (CHARACTER * longest + 0.45), 1, max(len(handles), 1)))
+def legend_columns(handles: Sequence[Any]) -> int:
+    """Return how many columns of a legend fit the page; matplotlib fills them from top to bottom."""
+    lengths = [len(handle.get_label()) for handle in handles]
+    for columns in range(len(lengths), 1, -1):
+        widths = [CHARACTER * max(part) + 0.62 for part in np.array_split(lengths, columns)]
+        if sum(widths) <= WIDTH:
+            return columns
+    return 1
 
 
 def handle(style: Style, *, marker: bool = True, solid: bool = False, linewidth: float = 1.1) -> Any:
@@ -181,7 +198,7 @@ def handle(style: Style, *, marker: bool = True, solid: bool = False, linewidth:
 
     return Line2D(
         [], [], color=style.color, linestyle="-" if solid else style.line, linewidth=linewidth,
-        marker=style.marker if marker else "none", markersize=3.5, label=fitted(style.label, 60, 1),
+        marker=style.marker if marker else "none", markersize=3.5, label=fitted(style.label, 38, 1),
     )  # fmt: skip
 
 
