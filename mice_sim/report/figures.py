@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -165,9 +166,9 @@ def _truths(table: ReportTable, statistic: str) -> dict[str, float]:
 def _gap_in_words(values: Values, terms: Sequence[str]) -> str:
     """Say how far each synthesis lies from the samples, for those who can't see it."""
     sources = drawn(source for source, _ in values)
-    sample = next((source for source in sources if source in SAMPLES), None)
+    samples = [source for source in sources if source in SAMPLES]
     sentences = []
-    for method in (source for source in sources if sample and source not in SAMPLES):
+    for sample, method in product(samples[:1], [source for source in sources if source not in SAMPLES]):
         spread = {t: np.nanstd(values[sample, t]) for t in terms}
         gaps = [
             abs(np.nanmean(values[method, t]) - np.nanmean(values[sample, t])) / spread[t]

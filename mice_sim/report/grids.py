@@ -155,7 +155,7 @@ def heat(
         part = rows[(rows["source"] == source) & (rows[facet] == value if facet else True)]
         mesh = _cells(axis, part, down, across, order, level, (centre, reach, _digits(rows["mcse"])))
         title = fitted(looks[source].label, 6 + 6 * len(order[across]), 2)
-        axis.set_title(title if value is None else f"{title}\n{facet.rsplit('.', 1)[-1]} {short(value)}", fontsize=7.5)
+        axis.set_title(f"{title}\n{facet.rsplit('.', 1)[-1]} = {short(value)}" if facet else title, fontsize=7.5)
     _colour_bar(figure, mesh, axes, measure, (centre, reach))
     figure.supxlabel(across, fontsize=8)
     figure.supylabel(fitted(down, int(12 * figure.get_figheight()), 2), fontsize=8)

@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from mice_sim.report.performance import failures, performance_tables
 from mice_sim.report.referee import Verdict
 from mice_sim.report.style import INK, PALETTE, Drawing
 from mice_sim.report.tables import Cell, ReportTable, fixed, groups, header, paper_name
@@ -30,30 +31,43 @@ def render(
     verdict: Verdict,
     tables: Sequence[ReportTable],
     drawings: Sequence[Drawing],
+    performance: pd.DataFrame | None = None,
 ) -> str:
     """Return the page; it reads config, provenance, events and figures from the study's folder."""
-    environment = Environment(
+    provenance = _provenance(directory)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            config=config,
+            facts=_facts(config, replicates, provenance),
+            verdict=verdict,
+            status=AGREES[verdict.agrees],
+            counts=_verdict_counts(verdict.agreement),
+            faults=_cells(verdict.agreement, FAULTS),
+            explained=_cells(verdict.agreement, ("explained",)),
+            marks=MARKS,
+            tables=tables,
+            performance=[] if performance is None else performance_tables(performance),
+            failures=[] if performance is None else failures(performance),
+            groups=groups,
+            published=_Published(verdict.agreement),
+            figures=[
+                (drawing, inline_svg(directory / "figures" / f"{drawing.name}.svg", drawing)) for drawing in drawings
+            ],
+            events=_events(directory),
+            configuration=(directory / "config.yaml").read_text(encoding="utf-8"),
+            provenance=list(_flat(provenance)),
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return the templates of all pages."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    provenance = _provenance(directory)
-    return environment.get_template("report.html").render(
-        config=config,
-        facts=_facts(config, replicates, provenance),
-        verdict=verdict,
-        status=AGREES[verdict.agrees],
-        counts=_verdict_counts(verdict.agreement),
-        faults=_cells(verdict.agreement, FAULTS),
-        explained=_cells(verdict.agreement, ("explained",)),
-        marks=MARKS,
-        tables=tables,
-        groups=groups,
-        published=_Published(verdict.agreement),
-        figures=[(drawing, inline_svg(directory / "figures" / f"{drawing.name}.svg", drawing)) for drawing in drawings],
-        events=_events(directory),
-        configuration=(directory / "config.yaml").read_text(encoding="utf-8"),
-        provenance=list(_flat(provenance)),
-    )
 
 
 # ---- what was published
@@ -151,10 +165,11 @@ def _flat(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
 
 
 def _facts(config: Mapping[str, Any], replicates: int, provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    synthesis, run = config["synthesis"], provenance.get("run", {})
+    data, synthesis, run = config["data"], config["synthesis"], provenance.get("run", {})
     facts = [
-        ("Data", config["data"].get("name")), ("Replicates", replicates), ("Failed", run.get("failed")),
-        ("Synthetic sets", synthesis.get("m")), ("Method", synthesis.get("method")), ("Rule", synthesis.get("rule")),
+        ("Data", data.get("name", data.get("kind"))), ("Replicates", replicates), ("Failed", run.get("failed")),
+        ("Synthetic sets", synthesis.get("m")), ("Method", synthesis.get("method")),
+        ("Variants", ", ".join(synthesis.get("variants") or ()) or None), ("Rule", synthesis.get("rule")),
         ("Seed", config["seed"]),
     ]  # fmt: skip
     return [(name, str(value)) for name, value in facts if value is not None]

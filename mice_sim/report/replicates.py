@@ -69,7 +69,7 @@ def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
     figure.supxlabel(_zip_label(rows), fontsize=8)
     thinned = f" Only {most:,} of {total:,} intervals are drawn, evenly spaced by rank." if total > most else ""
     text = (
-        f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total} replicates, ranked by "
+        f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total:,} replicates, ranked by "
         "the distance of the estimate from the truth in standard errors. Dark intervals do not hold the truth "
         f"(vertical line). The dashed line is the nominal level, above which they would begin if coverage were exact; "
         f"dotted lines are the {percent(level)} Monte Carlo interval (Wilson) of the coverage.{thinned}"
@@ -155,8 +155,8 @@ def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "
     figure.supylabel(fitted(f"{others[0] if len(others) == 1 else 'method'} − {reference}", 60, 1), fontsize=8)
     thinned = f" Only {most:,} of {pairs:,} points are drawn; the lines are those of all." if pairs > most else ""
     text = (
-        f"Bland-Altman plot of the estimates for {listed(terms)}: {listed(others)} against {reference} over {pairs} replicates. Lines are "
-        f"the mean difference and the {percent(level)} limits of agreement; bands are their {percent(level)} Monte "
+        f"Bland-Altman plot of the estimates for {listed(terms)}: {listed(others)} against {reference} over {pairs:,} "
+        f"replicates. Lines are the mean difference and the {percent(level)} limits of agreement; bands are their {percent(level)} Monte "
         f"Carlo intervals.{thinned}"
     )
     return Drawing(name, text, f"Clouds of points about level lines. Differences: {'; '.join(words)}.", figure)
@@ -173,8 +173,8 @@ def _agreement(axis: Axes, a: np.ndarray, b: np.ndarray, look: Style, level: flo
     difference, middle, n, z = b - a, (a + b) / 2, len(a), normal_quantile(level)
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int)) if n else np.array([], dtype=int)
     axis.plot(
-        middle[kept], difference[kept], linestyle="none", marker=look.marker, markersize=2 if n > 200 else 3.5, color=look.color,
-        markeredgewidth=0, alpha=0.5, label="replicates",
+        middle[kept], difference[kept], linestyle="none", marker=look.marker, markersize=2 if n > 200 else 3.5,
+        color=look.color, markeredgewidth=0, alpha=0.5, label="replicates",
     )  # fmt: skip
     axis.locator_params(nbins=4)
     if n < 2:
@@ -252,8 +252,8 @@ def mcse_budget(
         _plain_ticks(axis)
     axes[0].set_ylabel("Monte Carlo standard error")
     text = (
-        f"Monte Carlo standard errors for {listed(terms)} over the first R of {int(errors['R'].max())} replicates; bands "
-        f"are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last errors. "
+        f"Monte Carlo standard errors for {listed(terms)} over the first R of {errors['R'].max():,} replicates; "
+        f"bands are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last errors. "
         + " ".join(needed)
     ).strip()
     return Drawing(name, text, f"Falling lines on logarithmic scales. {' '.join(needed)}".strip(), figure)

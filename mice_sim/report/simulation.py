@@ -36,8 +36,9 @@ from mice_sim.report.tables import fixed, header
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-PROPORTIONS = ("coverage", "bias_eliminated_coverage", "rejection", "failure_rate")
+PROPORTIONS = ("coverage", "be_coverage", "rejection", "failure_rate")
 ROW = (0.115, 0.085)  # inches a source takes in a panel; where more than four share a group
 LABEL = 24  # characters of a row's label, a line
 
@@ -68,8 +69,7 @@ def lolly(rows: pd.DataFrame, level: float, axes: Sequence[str] = (), name: str 
     groups = rows["source"] if not axes else _points(rows, axes)
     figure = _row_figure(rows, groups, level, stems=True)
     if axes:
-        names = ", ".join(axis.rsplit(".", 1)[-1] for axis in axes)
-        figure.supylabel(fitted(names, int(12 * figure.get_figheight()), 2), fontsize=8)
+        _name_axes(figure, axes)
     what = "source" if not axes else f"value of {listed(axes)}"
     text = (
         f"Performance for {term} by {what} over {replicates(rows)}. A stem goes from the target (vertical line) to the "
@@ -78,15 +78,27 @@ def lolly(rows: pd.DataFrame, level: float, axes: Sequence[str] = (), name: str 
     return Drawing(name, text, f"Points on stems, a row for each {what}. {ranges(rows)}", figure)
 
 
-def forest(rows: pd.DataFrame, level: float, name: str = "forest") -> Drawing:
-    """Measures by term and method, one panel a measure."""
+def forest(rows: pd.DataFrame, level: float, axes: Sequence[str] = (), name: str = "forest") -> Drawing:
+    """Measures by term and method, one panel a measure; or one measure by point of a sweep, one panel a term."""
     rows = estimated(rows)
+    if axes:
+        return _forest_of_points(rows, level, axes, name)
     figure = _row_figure(rows, rows["term"], level)
     text = (
         f"Performance by term over {replicates(rows)}, with {percent(level)} Monte Carlo intervals{wilson_note(rows)}. "
         "The vertical line, or the tick where it differs by term, is the target."
     )
     return Drawing(name, text, f"Points with error bars, a row for each term. {ranges(rows)}", figure)
+
+
+def _forest_of_points(rows: pd.DataFrame, level: float, axes: Sequence[str], name: str) -> Drawing:
+    figure = _row_figure(rows, _points(rows, axes), level, panel="term")
+    _name_axes(figure, axes)
+    text = (
+        f"{header(rows['measure'].iloc[0])} by value of {listed(axes)} over {replicates(rows)} a point, with "
+        f"{percent(level)} Monte Carlo intervals{wilson_note(rows)}. The vertical line is the target."
+    )
+    return Drawing(name, text, f"Points with error bars, a row for each point. {ranges(rows)}", figure)
 
 
 def coverage(rows: pd.DataFrame, level: float, name: str = "coverage_band") -> Drawing:
@@ -116,9 +128,17 @@ def _outside(rows: pd.DataFrame, level: float) -> np.ndarray:
     return (rows["estimate"] < lower) | (rows["estimate"] > upper)
 
 
-def _row_figure(rows: pd.DataFrame, groups: pd.Series, level: float, *, stems: bool = False, band: bool = False) -> Any:
-    """Panels by measure; the groups from top to bottom, and in each its sources."""
-    measures, names = list(dict.fromkeys(rows["measure"])), list(dict.fromkeys(groups))
+def _row_figure(
+    rows: pd.DataFrame,
+    groups: pd.Series,
+    level: float,
+    *,
+    panel: str = "measure",
+    stems: bool = False,
+    band: bool = False,
+) -> Figure:
+    """Panels by measure or term; the groups from top to bottom, and in each its sources."""
+    shown, names = list(dict.fromkeys(rows[panel])), list(dict.fromkeys(groups))
     looks = styles(rows["source"])
     own = list(rows["source"]) == list(groups)  # then the labels of the rows say it, and a legend would say it twice
     k = 1 if own else len(looks)
@@ -127,12 +147,12 @@ def _row_figure(rows: pd.DataFrame, groups: pd.Series, level: float, *, stems: b
     row = max(0.04 + 0.125 * max(label.count("\n") + 1 for label in labels), 0.1 + room)
     handles = [] if own else [handle(look, solid=True) for look in looks.values()]
     handles += [rule("Target")] if rows["target"].notna().any() else []
-    figure, axes = panels(len(measures), 3, row * len(names) + 0.62, handles, sharey=True)
+    figure, axes = panels(len(shown), 3, row * len(names) + 0.62, handles, sharey=True)
     at = {name: i for i, name in enumerate(names)}
     room /= row
     places = dict(zip(looks, [0.0] * len(looks) if own else offsets(k, room), strict=True))
-    for axis, measure in zip(axes, measures, strict=True):
-        part = rows[rows["measure"] == measure]
+    for axis, value in zip(axes, shown, strict=True):
+        part = rows[rows[panel] == value]
         y = groups[part.index].map(at).to_numpy(float) + part["source"].map(places).to_numpy(float)
         if band:
             _band(axis, part, y, room / k, level)
@@ -143,8 +163,8 @@ def _row_figure(rows: pd.DataFrame, groups: pd.Series, level: float, *, stems: b
         axis.set_yticks(range(len(names)), labels)
         axis.set_ylim(len(names) - 0.5, -0.5)
         axis.tick_params(axis="y", length=0)
-        axis.set_xlabel(header(measure))
-        axis.locator_params(axis="x", nbins=4 if len(measures) > 1 else 8)
+        axis.set_xlabel(header(value) if panel == "measure" else fitted(value, 30))
+        axis.locator_params(axis="x", nbins=4 if len(shown) > 1 else 8)
     return figure
 
 
@@ -210,13 +230,18 @@ def _points(rows: pd.DataFrame, axes: Sequence[str]) -> pd.Series:
     )
 
 
+def _name_axes(figure: Figure, axes: Sequence[str]) -> None:
+    names = ", ".join(axis.rsplit(".", 1)[-1] for axis in axes)
+    figure.supylabel(fitted(names, int(12 * figure.get_figheight()), 2), fontsize=8)
+
+
 def short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def replicates(rows: pd.DataFrame) -> str:
     least, most = int(rows["n"].min()), int(rows["n"].max())
-    return f"{most} replicates" if least == most else f"{least} to {most} replicates"
+    return f"{most:,} replicates" if least == most else f"{least:,} to {most:,} replicates"
 
 
 def wilson_note(rows: pd.DataFrame) -> str:

@@ -30,6 +30,9 @@ HEADERS = {
     "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
     "true_minus_synthetic": "True − synthetic", "emp_se": "Empirical SE", "model_se": "Model SE", "mse": "MSE",
+    "rmse": "RMSE", "theta": "Mean estimate", "relative_error": "Relative error of SE (%)",
+    "relative_bias": "Relative bias (%)", "relative_precision": "Relative precision (%)",
+    "be_coverage": "Bias-eliminated coverage", "rejection": "Rejection rate", "width": "Interval width",
 }  # fmt: skip
 
 
@@ -296,21 +299,21 @@ def header(statistic: str) -> str:
 
 
 def _rows(frame: pd.DataFrame, labels: Labels) -> tuple[Row, ...]:
-    decimals = {name: _decimals(frame[name], frame[f"{name}_mcse"]) for name in _statistics(frame)}
+    digits = {name: decimals(frame[name], frame[f"{name}_mcse"]) for name in _statistics(frame)}
     at = {key: i for i, key in enumerate(zip(frame["source"], frame["term"], strict=True))}
 
     def cell(key: Key) -> Cell:
         if (key.source, key.term) not in at:
             return Cell(key, fixed(np.nan, 0), "")
         row = frame.iloc[at[key.source, key.term]]
-        mcse = "" if key.source == "original" else fixed(row[f"{key.statistic}_mcse"], decimals[key.statistic], "")
-        return Cell(key, fixed(row[key.statistic], decimals[key.statistic]), mcse)
+        mcse = "" if key.source == "original" else fixed(row[f"{key.statistic}_mcse"], digits[key.statistic], "")
+        return Cell(key, fixed(row[key.statistic], digits[key.statistic]), mcse)
 
     return tuple(Row(stub, tuple(cell(key) for key in keys)) for stub, keys in labels)
 
 
-def _decimals(value: pd.Series, mcse: pd.Series) -> int:
-    """As many decimals as let the smallest Monte Carlo error show one digit."""
+def decimals(value: pd.Series, mcse: pd.Series) -> int:
+    """Return as many decimals as let the smallest Monte Carlo error show one digit."""
     positive = mcse[mcse > 0]
     if positive.empty:
         return 0 if (value.dropna() % 1 == 0).all() else 3

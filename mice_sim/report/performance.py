@@ -1,0 +1,148 @@
+"""The performance of a study's methods for readers: tables of measures, failures, and the figures that apply.
+
+Frames are those of `study.performance`: `performance` (source, analysis, term, statistic, measure, n, estimate, mcse,
+target; a sweep's has a column for each axis before them) and, by analysis, `replicate_estimates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.report.replicates import bland_altman, mcse_budget, zip_plot
+from mice_sim.report.simulation import coverage, forest, lolly, short, telling_term
+from mice_sim.report.style import SAMPLES, Drawing, drawn
+from mice_sim.report.tables import decimals, fixed, header
+
+FAILURE = "failure_rate"
+FOREST = ("bias", "relative_error", "coverage")
+LOLLY = ("bias", "emp_se", "model_se", "relative_error", "coverage", "width")
+MOST_ZIPS = 6  # panels; with more, one term is shown
+MOST_PAIRS = 12  # panels of differences; with more, one term is shown
+
+
+@dataclass(frozen=True)
+class PerformanceTable:
+    """The measures of one analysis: `head` are (name, target) by column, a row is its labels and its cells.
+
+    A cell is (estimate, mcse, target), rounded; a target stands in the cells where the rows' targets differ.
+    """
+
+    name: str
+    stub: tuple[str, ...]
+    head: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]], ...]
+
+
+def performance_tables(frame: pd.DataFrame, axes: Sequence[str] = ()) -> list[PerformanceTable]:
+    """Return a table for each analysis, with a row for each term, statistic and source (and point of a sweep)."""
+    frame = frame[(frame["measure"] != FAILURE) & np.isfinite(frame["estimate"])]
+    return [_table(str(name), rows, axes) for name, rows in frame.groupby("analysis", sort=False)]
+
+
+def _table(name: str, rows: pd.DataFrame, axes: Sequence[str]) -> PerformanceTable:
+    plain = (rows["statistic"] == "estimate").all()
+    labels = {"Term": "term"} if plain else {"Term": "term", "Statistic": "statistic"}
+    labels |= {axis: axis for axis in axes} | {"Data": "source"}
+    keys = list(labels.values())
+    wide = rows.assign(**{key: rows[key].map(short) for key in keys}).set_index([*keys, "measure"])
+    head, columns = [], []
+    index = list(dict.fromkeys(key[:-1] for key in wide.index))
+    for measure in dict.fromkeys(rows["measure"]):
+        part = wide.xs(measure, level="measure")[["estimate", "mcse", "target"]].astype(float)
+        digits, targets = decimals(part["estimate"], part["mcse"]), part["target"].dropna().unique()
+        head.append((header(measure), f"{targets[0]:g}" if len(targets) == 1 else ""))
+        cells = {
+            key if isinstance(key, tuple) else (key,): (
+                fixed(estimate, digits), fixed(mcse, digits, ""), fixed(target, digits, "") if len(targets) > 1 else ""
+            )
+            for key, estimate, mcse, target in part.itertuples(name=None)
+        }  # fmt: skip
+        columns.append([cells.get(key, ("–", "", "")) for key in index])
+    return PerformanceTable(
+        name, tuple(labels), tuple(head), tuple(zip(index, zip(*columns, strict=True), strict=True))
+    )
+
+
+def failures(frame: pd.DataFrame) -> list[tuple[str, str, str, str, str]]:
+    """Return (analysis, source, replicates, rate, mcse) where an analysis failed; of its terms, the worst."""
+    rows = frame[(frame["measure"] == FAILURE) & (frame["estimate"] > 0)]
+    worst = rows.sort_values("estimate", ascending=False, kind="stable").drop_duplicates(["analysis", "source"])
+    return [
+        (r.analysis, r.source, str(int(r.n)), fixed(r.estimate, 4), fixed(r.mcse, 4))
+        for r in worst.sort_index().itertuples()
+    ]
+
+
+# ---- figures
+
+
+def performance_figures(
+    frame: pd.DataFrame, estimates: Mapping[str, pd.DataFrame], config: Mapping[str, Any]
+) -> list[Drawing]:
+    """Return the figures of each model: coverage, forest, lolly, zip, Bland-Altman and Monte Carlo error."""
+    level, drawings = float(config["pooling"]["level"]), []
+    for name, rows in frame[frame["statistic"] == "estimate"].groupby("analysis", sort=False):
+        formula = config["analysis"].get(name, {}).get("formula", "")
+        about = f"{name}, {formula}. " if formula else f"{name}. "
+        rows = rows[np.isfinite(rows["estimate"])]
+        found = [*_of_measures(rows, level)]
+        if name in estimates:
+            found += _of_replicates(rows, estimates[name], level, config)
+        drawings += [replace(d, name=f"{d.name}_{name}", caption=about + d.caption) for d in found]
+    return drawings
+
+
+def _of_measures(rows: pd.DataFrame, level: float) -> Iterator[Drawing]:
+    if (rows["measure"] == "coverage").any():
+        yield coverage(rows, level)
+    shown = rows[rows["measure"].isin(FOREST)]
+    if not shown.empty:
+        yield forest(shown, level)
+    told = rows[rows["measure"].isin(LOLLY) & (rows["term"] == telling_term(_judged(rows)))]
+    if len(drawn(told["source"])) > 1:
+        yield _told(lolly(told, level), rows)
+
+
+def _of_replicates(
+    rows: pd.DataFrame, estimates: pd.DataFrame, level: float, config: Mapping[str, Any]
+) -> Iterator[Drawing]:
+    term, sources = telling_term(_judged(rows)), drawn(estimates["source"])
+    of_term = estimates[estimates["term"] == term]
+    whole = estimates.dropna(subset=["std_error", "ci_lower", "ci_upper", "truth"])
+    if not whole.empty:
+        few = whole["term"].nunique() * len(sources) <= MOST_ZIPS
+        zipped = whole if few else whole[whole["term"] == term]
+        if not zipped.empty:
+            yield zip_plot(zipped, level) if few else _told(zip_plot(zipped, level), rows)
+    if len(sources) > 1:
+        reference = _reference(sources, config)
+        few = estimates["term"].nunique() * (len(sources) - 1) <= MOST_PAIRS
+        pairs = bland_altman(estimates if few else of_term, reference, level)
+        yield pairs if few else _told(pairs, rows)
+    if of_term["replicate"].nunique() > 2:
+        yield _told(mcse_budget(of_term, level, config.get("until")), rows)
+
+
+def _judged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows by which the term to show is chosen: coverages if there are any."""
+    covered = rows[rows["measure"] == "coverage"]
+    return rows if covered.empty else covered
+
+
+def _told(drawing: Drawing, rows: pd.DataFrame) -> Drawing:
+    """Say why this term is shown."""
+    if rows["term"].nunique() == 1:
+        return drawing
+    why = "whose coverage" if (rows["measure"] == "coverage").any() else "whose performance"
+    return replace(drawing, caption=f"{drawing.caption} It shows the term {why} is furthest from its target.")
+
+
+def _reference(sources: Sequence[str], config: Mapping[str, Any]) -> str:
+    """The source that the others are held against: the configured one, or the samples."""
+    named = str((config.get("measures") or {}).get("reference"))
+    return named if named in sources else next((s for s in sources if s in SAMPLES), sources[0])
