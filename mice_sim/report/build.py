@@ -2,56 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
+from mice_sim.analysis import MODELS
+from mice_sim.report import sweep as sweeps
 from mice_sim.report.figures import draw
 from mice_sim.report.html import render
 from mice_sim.report.performance import performance_figures
 from mice_sim.report.referee import Verdict
 from mice_sim.report.style import Drawing, write
 from mice_sim.report.tables import report_tables, write_tables
+from mice_sim.study.performance import performance, replicate_estimates
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
+from mice_sim.study.sweep import point_stores, read_manifest, sweep_comparisons, sweep_performance
 
 
-def build(
-    directory: Path,
-    verdict: Verdict,
-    summary: Summary | None = None,
-    performance: pd.DataFrame | None = None,
-    estimates: Mapping[str, pd.DataFrame] | None = None,
-) -> Path:
+def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> Path:
     """Write tables/, figures/, agreement.csv and report.html of a study that has run; return the page's path.
 
-    `summary` saves a second pass over the replicates if it is at hand. With the study's `performance` frame the page
-    has a section of measures and their figures, and there is tables/performance.csv; with `estimates`, the
-    `replicate_estimates` frames of its models by analysis, also the figures of single replicates. Raises
-    MiceSimError if the folder holds no study.
+    `summary` saves a pass over the replicates if it is at hand. Raises MiceSimError if the folder holds no study.
     """
     directory = Path(directory)
     store = Store(directory)
     config = store.config()
     summary = summary or summarise(store, config["replicates"], config["synthesis"]["m"])
+    measured = performance(store, config)
+    models = [name for name, given in config["analysis"].items() if given["kind"] in MODELS]
+    estimates = {name: replicate_estimates(store, config, name) for name in models}
     tables = report_tables(summary, config)
     write_tables(directory / "tables", tables)
-    measured = performance is not None and not config["report"].get("published")
 
     def draw_all() -> list[Drawing]:
-        drawings = draw(store, summary, config, tables, models_too=not measured)
-        return drawings if performance is None else drawings + performance_figures(performance, estimates or {}, config)
+        models_too = bool(config["report"].get("published"))
+        drawings = draw(store, summary, config, tables, models_too)
+        return drawings + performance_figures(measured, estimates, config)
 
     drawings = write(directory / "figures", draw_all)
-    if performance is not None:
-        performance.to_csv(directory / "tables" / "performance.csv", index=False, lineterminator="\n")
+    measured.to_csv(directory / "tables" / "performance.csv", index=False, lineterminator="\n")
     agreement = directory / "agreement.csv"
     if verdict.agreement is None:
         agreement.unlink(missing_ok=True)  # an earlier verdict's would contradict the page
     else:
         verdict.agreement.to_csv(agreement, index=False, lineterminator="\n")
     page = directory / "report.html"
-    text = render(directory, config, summary.replicates, verdict, tables, drawings, performance)
+    text = render(directory, config, summary.replicates, verdict, tables, drawings, measured)
     page.write_text(text, encoding="utf-8")
     return page
+
+
+def build_sweep(directory: Path) -> Path:
+    """Write tables/, figures/ and report.html of a sweep that has run; return the page's path.
+
+    Raises MiceSimError if no point of it has run.
+    """
+    manifest = read_manifest(directory)
+    frame, comparisons = sweep_performance(directory), sweep_comparisons(directory)
+    level = next(float(store.config()["pooling"]["level"]) for _, store in point_stores(directory))
+    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level)
