@@ -271,7 +271,7 @@ def test_every_experiment_composes_and_runs(tmp_path, name):
 
 def test_a_study_of_ones_own_needs_no_experiment(tmp_path):
     study = Study.run(["study=mine", "replicates=2", "execution=serial", "synthesis.m=3"], tmp_path)
-    assert study.config.resampling == {"kind": "bootstrap"}
+    assert study.config.resampling == {"kind": "bootstrap", "n": None}
     assert numbers(study.summary)["mean"].notna().all()
 
 

@@ -107,7 +107,7 @@ class Amputation:
     def probability(self, table: Table, candidate_for: np.ndarray) -> np.ndarray:
         """Return each row's probability (n,) to become incomplete, given the pattern it is a candidate for."""
         probability = np.full(table.n_rows, self.proportion)
-        if self.weights is None or self.proportion == 0:
+        if self.weights is None:
             return probability
         for pattern, (weights, kind) in enumerate(zip(self.weights, self.types, strict=True)):
             rows = candidate_for == pattern
@@ -123,7 +123,7 @@ def ampute(table: Table, rng: np.random.Generator, **options: Any) -> Table:
 
 
 def logistic(z: np.ndarray, proportion: float) -> np.ndarray:
-    """Return 1 / (1 + exp(−z − b)) with the shift b that gives it the mean `proportion`, 0 < p < 1.
+    """Return 1 / (1 + exp(−z − b)) with the shift b that gives it the mean `proportion`, 0 ≤ p < 1.
 
     The shift lies between those at which the largest and the smallest z alone would have that probability.
     """

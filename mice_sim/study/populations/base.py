@@ -71,12 +71,8 @@ def number(
     what: str, value: Any, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf
 ) -> float:
     """Return a finite number above `above`, of at least `least` and below `below`, or raise MiceSimError."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or not (above < value < below and value >= least)
-    ):
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    if not real or not (above < value < below and value >= least):
         bounds = {"above": above, "of at least": least, "below": below}
         said = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if math.isfinite(bound))
         raise MiceSimError(f"{what} is {value!r}; give a number {said}".rstrip() + ".")
