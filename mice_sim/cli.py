@@ -405,7 +405,9 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
         if found["differs"]:
             _say(f"replicate {found['replicate']} by {found['engine']}: {found['differs']} differs.")
     tried = sorted({c["replicate"] for c in verdict["checks"]})
-    click.echo(f"Replicates {', '.join(map(str, tried))}: {'all hashes agree' if verdict['agrees'] else 'they differ'}.")
+    click.echo(
+        f"Replicates {', '.join(map(str, tried))}: {'all hashes agree' if verdict['agrees'] else 'they differ'}."
+    )
     _report(directory)
     if not verdict["agrees"]:
         sys.exit(DIFFERENT)

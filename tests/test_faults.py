@@ -159,10 +159,9 @@ def test_a_part_of_no_use_is_named_set_aside_and_run_again(tmp_path, undisturbed
         whole = part.read_bytes()
         part.write_bytes({"cut off": whole[: len(whole) // 2], "empty": b"", "not parquet": b"PAR1" * 400}[harm])
     assert [bad.path for bad in Store(tmp_path).scan()[1]] == [part]
+    why = "of another study, or of other code" if harm == "foreign" else "cut off, or no file of mice_sim"
     report = run_study(config)
-    assert report.set_aside == [
-        f"{part.name}: {'of another study, or of other code' if harm == 'foreign' else 'cut off, or no file of mice_sim'}"
-    ]
+    assert report.set_aside == [f"{part.name}: {why}"]
     assert (tmp_path / "replicates" / "set_aside" / part.name).exists()
     assert (report.present, report.ran) == (35, 25)
     assert numbers(config) == numbers(undisturbed)

@@ -20,9 +20,9 @@ from rich.console import Console
 
 from mice_sim.report import tables
 from mice_sim.report.build import build
-from mice_sim.report.style import wilson
 from mice_sim.report.html import render
 from mice_sim.report.referee import COLUMNS, Verdict, judge
+from mice_sim.report.style import wilson
 from mice_sim.report.terminal import show
 from mice_sim.study.config import compose
 from mice_sim.study.run import run_study

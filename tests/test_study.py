@@ -143,7 +143,7 @@ def test_a_killed_study_goes_on_where_it_stopped_and_compiles_nothing(tmp_path, 
 def test_a_killed_worker_is_told_in_a_sentence():
     parent = os.getpid()
     with pytest.raises(MiceSimError, match=r"worker process was killed.*run the same command again"):
-        list(run_loky(lambda task: os.getpid() != parent and os.kill(os.getpid(), signal.SIGKILL), [0, 1], Execution(workers=2)))
+        list(run_loky(lambda _: os.getpid() != parent and os.kill(os.getpid(), signal.SIGKILL), [0, 1], Execution()))
 
 
 def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):
@@ -239,7 +239,7 @@ def test_the_exit_code_says_that_replicates_failed(tmp_path):
         main, ["run", "experiment=volker_vink_2021", "replicates=3", "execution=serial", f"output={tmp_path}"]
     )
     assert result.exit_code == 3
-    assert "1 of 3 replicates failed" in result.stderr
+    assert "something failed in 1 of 3 replicates" in result.stderr
 
 
 def test_a_model_that_does_not_converge_is_an_event_and_not_a_number(tmp_path, monkeypatch, truth, r_samples):

@@ -94,5 +94,3 @@ def registered_against_executed(directory: Path, config: Mapping[str, Any]) -> l
     rows += [(name, str(registered[name]), str(config[name])) for name in FIXED if name != "replicates"]
     rows += [(key, str(old), str(new)) for key, old, new in differences(registered["identity"], store.identity)]
     return rows
-
-

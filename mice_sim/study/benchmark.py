@@ -10,7 +10,6 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mice_sim import streams
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
 from mice_sim.study.config import compose
@@ -52,7 +51,7 @@ def _ours(shared: Replicator, replicates: range) -> np.ndarray:
         for r in replicates:
             began = time.process_time()
             sample = shared.sample(r)
-            engine.run(sample, shared.methods["synthetic"], lambda *name, r=r: streams.stream(1, "benchmark", r, *name), EventLog())
+            engine.run(sample, shared.methods["synthetic"], shared.streams(r), EventLog())
             middle = time.process_time()
             shared.run(r)
             times.append((middle - began, time.process_time() - middle))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -144,12 +144,12 @@ class _Replicate:
     def _analyse_single(self, source: str, sample: Table | Failed) -> None:
         for name, analysis in self.shared.analyses.items():
             if analysis.on_single:
-                self._attempt(source, name, lambda a=analysis: [a.single(_given(sample).values)])
+                self._attempt(source, name, partial(_on_one, analysis, sample))
 
     def _analyse_sets(self, method: str, spec: Specification, sets: np.ndarray | Failed) -> None:
         for name, analysis in self.shared.analyses.items():
             rng = streams.stream(self.shared.seed, "analysis", self.number, name)
-            self._attempt(method, name, lambda a=analysis, rng=rng: a.pooled(_given(sets), rng))
+            self._attempt(method, name, partial(_on_sets, analysis, sets, rng))
 
     def _attempt(self, source: str, name: str, compute: Callable[[], list[analyses.Values]]) -> None:
         blocks = self.shared.analyses[name].blocks
@@ -189,6 +189,14 @@ def _given(made):
     if isinstance(made, Failed):
         raise made
     return made
+
+
+def _on_one(analysis: analyses.Analysis, sample: Table | Failed) -> list[analyses.Values]:
+    return [analysis.single(_given(sample).values)]
+
+
+def _on_sets(analysis: analyses.Analysis, sets: np.ndarray | Failed, rng: np.random.Generator) -> list[analyses.Values]:
+    return analysis.pooled(_given(sets), rng)
 
 
 def _complete(sample: Table) -> Table:

@@ -56,7 +56,7 @@ class RunReport:
     submitted : replicates that were handed to a cluster and not waited for.
     startup_seconds : imports of this process apart, loading, checking and compiling.
     wall_seconds : from the first task handed over to the last one stored.
-    cpu_seconds : of the replicates, over all workers. peak_mib : of the largest worker.
+    cpu_seconds : of the replicates alone, over all workers. peak_mib : of the largest worker.
     compiled : kernels that were compiled and not found compiled.
     set_aside : the part files that could not be used, and why.
     """
@@ -204,12 +204,15 @@ def work(task: Task) -> Done:
             f"A worker's code is not the code that planned {task.directory}; install the same version, "
             "or run the study again."
         )
-    store, began, parent = Store(Path(task.directory)), time.process_time(), os.getppid()
+    store, parent = Store(Path(task.directory)), os.getppid()
     rows: list[ReplicateRows] = []
+    cpu = 0.0
     with _Signals() as signals, threadpool_limits(1):
         flushed = time.monotonic()
         for number in task.replicates:
+            began = time.process_time()
             rows.append(shared.run(number))
+            cpu += time.process_time() - began
             leaving = signals.caught or os.getppid() != parent
             if leaving or number == task.replicates[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
                 store.write(shared.layout, rows, study)
@@ -217,7 +220,7 @@ def work(task: Task) -> Done:
             if leaving:
                 raise SystemExit(128 + (signals.caught or signal.SIGTERM))
     peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
-    return Done(task.directory, len(task.replicates), time.process_time() - began, peak)
+    return Done(task.directory, len(task.replicates), cpu, peak)
 
 
 class _Signals:

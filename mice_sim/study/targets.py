@@ -26,7 +26,9 @@ def parse_targets(texts: Sequence[str]) -> dict[str, float]:
         try:
             targets[name] = float(number)
         except ValueError:
-            raise MiceSimError(f"The target {text!r} can't be read; write MEASURE=MCSE, as in coverage=0.005.") from None
+            raise MiceSimError(
+                f"The target {text!r} can't be read; write MEASURE=MCSE, as in coverage=0.005."
+            ) from None
     return check_targets(targets)
 
 
@@ -76,7 +78,9 @@ def needs(frame: pd.DataFrame, targets: Mapping[str, float], config: StudyConfig
         rows = judged(frame[(frame["measure"] == name) & np.isfinite(frame["mcse"])], config)
         if rows.empty:
             raise MiceSimError(f"No estimate of this study has a {name}; choose another measure.")
-        wanted = [replicates_for(name, mcse, pilot=(n, max(e, 1e-300))) for n, e in zip(rows["n"], rows["mcse"], strict=True)]
+        wanted = [
+            replicates_for(name, mcse, pilot=(n, max(e, 1e-300))) for n, e in zip(rows["n"], rows["mcse"], strict=True)
+        ]
         worst = rows.iloc[int(np.argmax(wanted))]
         found.append(Need(name, mcse, max(wanted), f"{worst['source']} {worst['analysis']} {worst['term']}"))
     return found

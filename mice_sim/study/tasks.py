@@ -22,7 +22,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Done:
-    """What a finished task cost: replicates, CPU seconds, and the worker's peak memory so far in MiB."""
+    """What a finished task cost: replicates, their CPU seconds, and the worker's peak memory so far in MiB."""
 
     directory: str
     replicates: int
