@@ -145,6 +145,29 @@ def test_an_analysis_without_rows_has_no_table():
     assert "counts" not in {table.name for table in tables.report_tables(tiny_summary(), config)}
 
 
+def many_methods(sources: list[str]) -> Summary:
+    """The tiny study with other sources: the first a sample, the rest syntheses."""
+    tiny = tiny_summary()
+    rows = pd.concat([tiny.rows[tiny.rows["source"] == "bootstrap"].assign(source=s) for s in sources])
+    model = pd.concat([tiny.coverage[tiny.coverage["source"] == "bootstrap"].assign(source=s) for s in sources])
+    return Summary(rows.reset_index(drop=True), model.reset_index(drop=True), pd.DataFrame(), 25)
+
+
+def test_two_methods_stand_side_by_side_under_their_names():
+    risk, pairs = tables.report_tables(many_methods(["cart", "parametric"]), TINY_CONFIG)
+    assert tables.groups(risk) == [("Original", 1), ("Cart", 4), ("Parametric", 4)]
+    assert [name for group, name in pairs.head if group == "Parametric"] == ["Correlation", "True − synthetic"]
+    assert list(risk.frame["source"][:3]) == ["original", "cart", "parametric"]
+
+
+def test_more_sources_than_fit_side_by_side_stand_below_each_other():
+    sources = ["sample", "complete_cases", "cart", "parametric"]
+    risk = tables.report_tables(many_methods(sources), TINY_CONFIG)[0]
+    assert risk.stub == ("Term", "Data")
+    assert [row.stub for row in risk.rows[:5]] == [("x", s) for s in ["original", *sources]]
+    assert tables.to_latex(risk).count(r"\\") > 5
+
+
 # ---- figures
 
 
@@ -229,6 +252,64 @@ def test_the_referees_verdict_on_too_few_replicates_stands_on_the_page(study, pa
     assert verdict.agrees is None
     assert f'<h2 id="verdict">{verdict.headline}</h2>' in text
     assert "not judged" in text
+
+
+def measured() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A performance frame with a failure, and the replicates of one of its analyses."""
+    columns = ["source", "analysis", "term", "statistic", "measure", "n", "estimate", "mcse", "target"]
+    rows = [
+        (source, "linear", "age", "estimate", *numbers)
+        for source in ("bootstrap", "synthetic")
+        for numbers in (
+            ("bias", 6, 0.125, 0.5, 0.0),
+            ("coverage", 6, 0.5, 0.204, 0.95),
+            ("failure_rate", 7, 1 / 7, 0.132, 0.0),
+        )
+    ]
+    rng = np.random.default_rng(1)
+    estimates = pd.DataFrame({"replicate": [*range(6), *range(6)], "source": ["bootstrap"] * 6 + ["synthetic"] * 6})
+    estimates = estimates.assign(term="age", estimate=rng.normal(size=12), std_error=1.0, truth=0.0)
+    estimates = estimates.assign(ci_lower=estimates["estimate"] - 0.5, ci_upper=estimates["estimate"] + 0.5)
+    return pd.DataFrame(rows, columns=columns), estimates
+
+
+def test_a_study_of_its_own_gets_its_performance_failures_and_their_figures(study, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
+    config = (copy / "config.yaml").read_text(encoding="utf-8")
+    (copy / "config.yaml").write_text(
+        config.replace("published: volker_vink_2021", "published: null"), encoding="utf-8"
+    )
+    frame, estimates = measured()
+    page = build(copy, NOT_JUDGED, performance=frame, estimates={"linear": estimates}).read_text(encoding="utf-8")
+    headings = re.findall(r'<h2 id="(\w+)"', page)
+    assert headings == [
+        "verdict",
+        "results",
+        "performance",
+        "failures",
+        "figures",
+        "events",
+        "configuration",
+        "provenance",
+    ]
+    assert re.search(r"0\.125 <span[^>]*>±0\.500|0\.1 <span[^>]*>±0\.5", page)
+    assert "0.1429" in page
+    pd.testing.assert_frame_equal(pd.read_csv(copy / "tables" / "performance.csv"), frame)
+    names = {file.stem.removesuffix("_linear") for file in (copy / "figures").glob("*.svg")}
+    assert names == {"means", "counts", "coverage_band", "forest", "lolly", "zip", "bland_altman", "mcse_budget"}
+
+
+def test_measures_change_no_table_or_figure_of_a_published_study(study, page, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
+    text = build(copy, failing_verdict(), performance=measured()[0]).read_text(encoding="utf-8")
+    before, after = digests(study), digests(copy)
+    assert {name: after[name] for name in before if name != "report.html"} == {
+        name: digest for name, digest in before.items() if name != "report.html"
+    }
+    sections = re.findall(r'<h2 id="(\w+)"', page)
+    assert [name for name in re.findall(r'<h2 id="(\w+)"', text) if name in sections] == sections
 
 
 # ---- the terminal

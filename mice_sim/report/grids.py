@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CELL = (0.41, 0.3)  # inches: a cell of a heat plot
+SHADES = 41  # odd, so that the target has one of its own; of more than 50, matplotlib would draw the bar as an image
 TINTS = ("#7fb2d9", "#f7f7f7", "#f0a36b")  # below, at and above the target; dark text is readable on all
 
 
@@ -184,7 +185,7 @@ def _cells(
 
     estimate, mcse, off = grid("estimate"), grid("mcse"), grid("off")
     seaborn.heatmap(
-        estimate, ax=axis, cmap=LinearSegmentedColormap.from_list("about", TINTS), vmin=centre - reach,
+        estimate, ax=axis, cmap=LinearSegmentedColormap.from_list("about", TINTS, N=SHADES), vmin=centre - reach,
         vmax=centre + reach, cbar=False, linewidths=0.8, linecolor="#ffffff",
         xticklabels=[short(v) for v in order[across]], yticklabels=[short(v) for v in order[down]],
     )  # fmt: skip

@@ -51,7 +51,11 @@ def _table(name: str, rows: pd.DataFrame, axes: Sequence[str]) -> PerformanceTab
     keys = list(labels.values())
     wide = rows.assign(**{key: rows[key].map(short) for key in keys}).set_index([*keys, "measure"])
     head, columns = [], []
-    index = list(dict.fromkeys(key[:-1] for key in wide.index))
+    orders = [{value: i for i, value in enumerate(dict.fromkeys(part))} for part in zip(*wide.index, strict=True)]
+    index = sorted(
+        dict.fromkeys(key[:-1] for key in wide.index),
+        key=lambda key: [order[value] for order, value in zip(orders, key, strict=False)],
+    )
     for measure in dict.fromkeys(rows["measure"]):
         part = wide.xs(measure, level="measure")[["estimate", "mcse", "target"]].astype(float)
         digits, targets = decimals(part["estimate"], part["mcse"]), part["target"].dropna().unique()
@@ -89,23 +93,24 @@ def performance_figures(
     for name, rows in frame[frame["statistic"] == "estimate"].groupby("analysis", sort=False):
         formula = config["analysis"].get(name, {}).get("formula", "")
         about = f"{name}, {formula}. " if formula else f"{name}. "
-        rows = rows[np.isfinite(rows["estimate"])]
-        found = [*_of_measures(rows, level)]
+        found = [*_of_measures(rows, level, (config.get("measures") or {}).get("show") or LOLLY)]
         if name in estimates:
             found += _of_replicates(rows, estimates[name], level, config)
         drawings += [replace(d, name=f"{d.name}_{name}", caption=about + d.caption) for d in found]
     return drawings
 
 
-def _of_measures(rows: pd.DataFrame, level: float) -> Iterator[Drawing]:
+def _of_measures(rows: pd.DataFrame, level: float, show: Sequence[str]) -> Iterator[Drawing]:
     if (rows["measure"] == "coverage").any():
         yield coverage(rows, level)
     shown = rows[rows["measure"].isin(FOREST)]
     if not shown.empty:
         yield forest(shown, level)
-    told = rows[rows["measure"].isin(LOLLY) & (rows["term"] == telling_term(_judged(rows)))]
+    told = rows[
+        rows["measure"].isin(show) & (rows["measure"] != FAILURE) & (rows["term"] == telling_term(_judged(rows)))
+    ]
     if len(drawn(told["source"])) > 1:
-        yield _told(lolly(told, level), rows)
+        yield explained(lolly(told, level), rows)
 
 
 def _of_replicates(
@@ -118,14 +123,14 @@ def _of_replicates(
         few = whole["term"].nunique() * len(sources) <= MOST_ZIPS
         zipped = whole if few else whole[whole["term"] == term]
         if not zipped.empty:
-            yield zip_plot(zipped, level) if few else _told(zip_plot(zipped, level), rows)
+            yield zip_plot(zipped, level) if few else explained(zip_plot(zipped, level), rows)
     if len(sources) > 1:
         reference = _reference(sources, config)
         few = estimates["term"].nunique() * (len(sources) - 1) <= MOST_PAIRS
         pairs = bland_altman(estimates if few else of_term, reference, level)
-        yield pairs if few else _told(pairs, rows)
+        yield pairs if few else explained(pairs, rows)
     if of_term["replicate"].nunique() > 2:
-        yield _told(mcse_budget(of_term, level, config.get("until")), rows)
+        yield explained(mcse_budget(of_term, level, config.get("until")), rows)
 
 
 def _judged(rows: pd.DataFrame) -> pd.DataFrame:
@@ -134,8 +139,8 @@ def _judged(rows: pd.DataFrame) -> pd.DataFrame:
     return rows if covered.empty else covered
 
 
-def _told(drawing: Drawing, rows: pd.DataFrame) -> Drawing:
-    """Say why this term is shown."""
+def explained(drawing: Drawing, rows: pd.DataFrame) -> Drawing:
+    """Return a drawing of one of the rows' terms that says why it is this one."""
     if rows["term"].nunique() == 1:
         return drawing
     why = "whose coverage" if (rows["measure"] == "coverage").any() else "whose performance"

@@ -51,10 +51,10 @@ def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
     Morris, White & Crowther (2019), section 7. The horizontal lines are the Monte Carlo interval of the coverage, and
     with exact coverage the intervals above the nominal centile are those that miss the truth.
     """
-    rows = rows.dropna(subset=["estimate", "std_error", "ci_lower", "ci_upper", "truth"])
+    sources, rows = rows["source"], rows.dropna(subset=["estimate", "std_error", "ci_lower", "ci_upper", "truth"])
     if rows.empty:
         raise MiceSimError("A zip plot needs confidence intervals and a true value; the rows have none.")
-    looks, terms = styles(rows["source"]), list(dict.fromkeys(rows["term"]))
+    looks, terms = styles(sources, rows["source"]), list(dict.fromkeys(rows["term"]))
     shown = [(t, s) for t, s in product(terms, looks) if ((rows["term"] == t) & (rows["source"] == s)).any()]
     most = max(3, MOST_MARKS // len(shown))
     figure, axes = panels(len(shown), min(len(looks), 4), 2.5, _zip_handles(looks), sharey=True)
@@ -69,9 +69,9 @@ def zip_plot(rows: pd.DataFrame, level: float, name: str = "zip") -> Drawing:
     figure.supxlabel(_zip_label(rows), fontsize=8)
     thinned = f" Only {most:,} of {total:,} intervals are drawn, evenly spaced by rank." if total > most else ""
     text = (
-        f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total:,} replicates, ranked by "
-        "the distance of the estimate from the truth in standard errors. Dark intervals do not hold the truth "
-        f"(vertical line). The dashed line is the nominal level, above which they would begin if coverage were exact; "
+        f"Zip plot of the {percent(level)} confidence intervals for {listed(terms)} over {total:,} replicates, ranked "
+        "by the distance of the estimate from the truth in standard errors. Intervals in full colour miss the truth "
+        "(vertical line). The dashed line is the nominal level, above which they would begin if coverage were exact; "
         f"dotted lines are the {percent(level)} Monte Carlo interval (Wilson) of the coverage.{thinned}"
     )
     shares = [f"{s} {_covered(rows[(rows['term'] == t) & (rows['source'] == s)]).mean():.3f} for {t}" for t, s in shown]
@@ -156,8 +156,8 @@ def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "
     thinned = f" Only {most:,} of {pairs:,} points are drawn; the lines are those of all." if pairs > most else ""
     text = (
         f"Bland-Altman plot of the estimates for {listed(terms)}: {listed(others)} against {reference} over {pairs:,} "
-        f"replicates. Lines are the mean difference and the {percent(level)} limits of agreement; bands are their {percent(level)} Monte "
-        f"Carlo intervals.{thinned}"
+        f"replicates. Lines are the mean difference and the {percent(level)} limits of agreement; bands are their "
+        f"{percent(level)} Monte Carlo intervals.{thinned}"
     )
     return Drawing(name, text, f"Clouds of points about level lines. Differences: {'; '.join(words)}.", figure)
 
@@ -233,7 +233,7 @@ def mcse_budget(
     if errors.empty:
         raise MiceSimError("A Monte Carlo budget needs at least three replicates that differ; run more.")
     terms = list(dict.fromkeys(rows["term"]))
-    looks, measures = styles(errors["source"]), list(dict.fromkeys(errors["measure"]))
+    looks, measures = styles(rows["source"], errors["source"]), list(dict.fromkeys(errors["measure"]))
     handles = [handle(look, marker=False) for look in looks.values()] + [rule("1/√R")]
     handles += [rule("Target", (0, (8, 3)))] if any(m in targets for m in measures) else []
     figure, axes = panels(len(measures), 3, 2.3, handles)
@@ -253,8 +253,8 @@ def mcse_budget(
     axes[0].set_ylabel("Monte Carlo standard error")
     text = (
         f"Monte Carlo standard errors for {listed(terms)} over the first R of {errors['R'].max():,} replicates; "
-        f"bands are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last errors. "
-        + " ".join(needed)
+        f"bands are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last "
+        f"errors. {' '.join(needed)}"
     ).strip()
     return Drawing(name, text, f"Falling lines on logarithmic scales. {' '.join(needed)}".strip(), figure)
 

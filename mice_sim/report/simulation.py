@@ -106,14 +106,14 @@ def coverage(rows: pd.DataFrame, level: float, name: str = "coverage_band") -> D
 
     Its limits are the quantiles of a binomial proportion at the nominal level and each row's own n.
     """
-    rows = estimated(rows[rows["measure"] == "coverage"])
-    figure = _row_figure(rows, rows["term"], level, band=True)
+    sources, rows = rows["source"], estimated(rows[rows["measure"] == "coverage"])
+    figure = _row_figure(rows, rows["term"], level, band=True, sources=sources)
     outside = int(_outside(rows, level).sum())
     text = (
         f"Coverage of the {percent(level)} confidence intervals over {replicates(rows)}, with {percent(level)} Monte "
         "Carlo intervals (Wilson). The vertical line is the nominal level; the band about it holds the coverage with "
         f"a probability of at least {percent(level)} if it is exactly nominal (binomial). "
-        f"{outside} of {len(rows)} estimates lie outside."
+        f"{outside} of {rows['estimate'].notna().sum()} estimates lie outside."
     )
     return Drawing(name, text, f"Points with error bars, a row for each term, and a band. {ranges(rows)}", figure)
 
@@ -136,10 +136,11 @@ def _row_figure(
     panel: str = "measure",
     stems: bool = False,
     band: bool = False,
+    sources: Iterable[str] | None = None,
 ) -> Figure:
     """Panels by measure or term; the groups from top to bottom, and in each its sources."""
     shown, names = list(dict.fromkeys(rows[panel])), list(dict.fromkeys(groups))
-    looks = styles(rows["source"])
+    looks = styles(rows["source"] if sources is None else sources, rows["source"])
     own = list(rows["source"]) == list(groups)  # then the labels of the rows say it, and a legend would say it twice
     k = 1 if own else len(looks)
     room = ROW[k > 4] * k  # inches of a group that its sources share
@@ -210,13 +211,15 @@ def _band(axis: Axes, rows: pd.DataFrame, y: np.ndarray, height: float, level: f
 
 
 def estimated(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows[rows["source"].isin(drawn(rows["source"])) & np.isfinite(rows["estimate"])]
-    if rows.empty:
+    """Return the rows of sources that vary over replicates, or raise MiceSimError if no number is there."""
+    rows = rows[rows["source"].isin(drawn(rows["source"]))]
+    if not np.isfinite(rows["estimate"]).any():
         raise MiceSimError("There is no number to draw; give rows of the performance frame with estimates.")
     return rows.reset_index(drop=True)
 
 
 def of_one_term(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the estimated rows and their term, or raise MiceSimError if they have several."""
     rows = estimated(rows)
     terms = list(dict.fromkeys(rows["term"]))
     if len(terms) > 1:

@@ -94,11 +94,13 @@ def drawn(sources: Iterable[str]) -> list[str]:
     return [source for source in in_order(sources) if source != "original"]
 
 
-def styles(sources: Iterable[str]) -> dict[str, Style]:
+def styles(sources: Iterable[str], shown: Iterable[str] | None = None) -> dict[str, Style]:
     """Return the style of each source: samples are blue, complete cases grey, a single method vermilion.
 
-    Ten sources have colours of their own; further ones share a colour but not the marker.
+    Ten sources have colours of their own; further ones share a colour but not the marker. With `shown`, return
+    these only: a source that a figure has no numbers for does not change the looks of the others.
     """
+    wanted = None if shown is None else set(shown)
     sources = drawn(sources)
     taken = {RESERVED[source] for source in sources if source in RESERVED}
     free = [i for i in range(1, len(PALETTE) - 1) if i not in taken]
@@ -113,6 +115,7 @@ def styles(sources: Iterable[str]) -> dict[str, Style]:
             label=LABELS.get(source, source),
         )
         for source in sources
+        if wanted is None or source in wanted
     }
 
 

@@ -13,13 +13,13 @@ import pandas as pd
 from mice_sim.errors import MiceSimError
 from mice_sim.report.grids import heat, nested_loop
 from mice_sim.report.html import environment, inline_svg
-from mice_sim.report.performance import failures, performance_tables
+from mice_sim.report.performance import explained, failures, performance_tables
 from mice_sim.report.simulation import forest, lolly, short, telling_term
 from mice_sim.report.style import Drawing, listed, normal_quantile, percent, write
 from mice_sim.report.tables import fixed, header
 
 LOOPED = ("bias", "emp_se", "coverage")
-MOST_POINTS = 24  # that a figure with a row for each can show
+MOST_POINTS = 12  # that a figure with a row for each can show
 
 
 def build_sweep(
@@ -50,6 +50,7 @@ def build_sweep(
     drawings = write(directory / "figures", lambda: list(_draw(frame, axes, level)))
     text = environment().get_template("sweep.html").render(
         title=title,
+        left_out=MOST_POINTS if len(frame[axes].drop_duplicates()) > MOST_POINTS else None,
         facts=_facts(axes, frame),
         statement=pairing_statement(comparisons),
         pairing=_pairing(comparisons, level),
@@ -86,8 +87,8 @@ def pairing_statement(comparisons: pd.DataFrame) -> str:
         return "No two points share a number to compare."
     return (
         "The points share their samples, so differences between them are taken replicate by replicate. Over "
-        f"{len(ratio):,} comparisons, the Monte Carlo standard error that a difference would have with other samples at "
-        f"each point is {fixed(ratio.median(), 2)} times that of the paired difference at the median (range "
+        f"{len(ratio):,} comparisons, the Monte Carlo standard error that a difference would have with other samples "
+        f"at each point is {fixed(ratio.median(), 2)} times that of the paired difference at the median (range "
         f"{fixed(ratio.min(), 2)} to {fixed(ratio.max(), 2)}). Unpaired, the median comparison would take "
         f"{fixed(ratio.median() ** 2, 1)} times as many replicates."
     )
@@ -126,14 +127,14 @@ def _of_analysis(rows: pd.DataFrame, axes: Sequence[str], level: float) -> Itera
     measures = list(dict.fromkeys(rows["measure"]))
     main = "coverage" if "coverage" in measures else measures[0]
     told = rows[rows["term"] == telling_term(rows[rows["measure"] == main])]
-    yield nested_loop(told, axes, level)
+    yield explained(nested_loop(told, axes, level), rows)
     for i, (down, across) in enumerate(combinations(axes, 2), start=1):
         others = [axis for axis in axes if axis not in (down, across)]
         part, fixed_at = _at_first(told[told["measure"] == main], others[1:])
         drawing = heat(part, down, across, level, others[0] if others else None, name=f"heat{i}")
-        yield replace(drawing, caption=drawing.caption + fixed_at)
+        yield explained(replace(drawing, caption=drawing.caption + fixed_at), rows)
     if len(rows[list(axes)].drop_duplicates()) <= MOST_POINTS:
-        yield lolly(told, level, axes)
+        yield explained(lolly(told, level, axes), rows)
         yield forest(rows[rows["measure"] == main], level, axes)
 
 
