@@ -334,7 +334,8 @@ def test_a_heat_plots_cells_hold_their_numbers_and_are_neutral_at_the_target():
     frame = of(sweep_frame(AXES, ["sample", "cart"], ["x"]), measure="bias", **{"synthesis.method": "cart"})
     frame = frame.reset_index(drop=True)
     frame.loc[0, ["estimate", "mcse"]] = 0.0, 0.05
-    frame.loc[1, "estimate"] = np.nan
+    frame.loc[frame.index[frame["source"] == "sample"][1:3], "estimate"] = 0.9, -0.9
+    frame.loc[frame.index[frame["source"] == "cart"][0], "estimate"] = np.nan
     figure = grids.heat(frame, "data.n", "resampling.amputation.proportion", LEVEL).figure
     sample, cart = figure.axes[:2]
     assert to_hex(sample.collections[0].to_rgba(0.0)) == grids.TINTS[1]

@@ -91,7 +91,10 @@ def performance_figures(
     """Return the figures of each model: coverage, forest, lolly, zip, Bland-Altman and Monte Carlo error."""
     level, drawings = float(config["pooling"]["level"]), []
     for name, rows in frame[frame["statistic"] == "estimate"].groupby("analysis", sort=False):
-        formula = config["analysis"].get(name, {}).get("formula", "")
+        given = config["analysis"].get(name, {})
+        if given.get("kind") == "discrimination":
+            continue  # it has no truth to perform against
+        formula = given.get("formula", "")
         about = f"{name}, {formula}. " if formula else f"{name}. "
         found = [*_of_measures(rows, level, (config.get("measures") or {}).get("show") or LOLLY)]
         if name in estimates:

@@ -291,7 +291,10 @@ def _reference(axis: Axes, last: pd.Series, measure: str, target: float | None) 
 def _plain_ticks(axis: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    low, high = axis.get_ylim()
+    between = (1, 2, 5) if high / low < 100 else (1,)  # of one power of ten alone nobody could read a scale
+    axis.xaxis.set_major_locator(LogLocator(numticks=4))
+    axis.yaxis.set_major_locator(LogLocator(subs=between, numticks=12))
     for side in (axis.xaxis, axis.yaxis):
-        side.set_major_locator(LogLocator(numticks=4 if side is axis.xaxis else 6))
         side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
         side.set_minor_formatter(NullFormatter())
