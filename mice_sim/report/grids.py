@@ -60,7 +60,7 @@ def nested_loop(
     measures, looks = list(dict.fromkeys(rows["measure"])), styles(rows["source"])
     values = {axis: list(dict.fromkeys(rows[axis])) for axis in axes}
     points = list(product(*values.values()))
-    handles = [handle(look, marker=False) for look in looks.values()] + [rule("Target", (0, (1, 1.5)))]
+    handles = [handle(look, marker=False) for look in looks.values()] + [rule("Target", (0, (8, 3)))]
     figure, panel = _loop_panels(len(measures), len(axes), handles)
     for axis, measure in zip(panel, measures, strict=False):
         part = rows[rows["measure"] == measure]
@@ -68,7 +68,7 @@ def nested_loop(
             mine = part[part["source"] == source].set_index(list(axes)).reindex(_index(points, axes))
             _steps(axis, mine, look, level)
         for target in part["target"].dropna().unique()[:1]:
-            axis.axhline(target, color=INK, linewidth=0.7, linestyle=(0, (1, 1.5)), zorder=0)
+            axis.axhline(target, color=INK, linewidth=0.7, linestyle=(0, (8, 3)), zorder=0)
         axis.set_ylabel(header(measure))
         axis.tick_params(axis="x", length=0, labelbottom=False)
         axis.locator_params(axis="y", nbins=5)
@@ -76,7 +76,7 @@ def nested_loop(
     text = (
         f"Nested-loop plot for {term} over {replicates(rows)} a point: each measure by method over the {len(points)} "
         f"combinations of {listed(list(axes))}, the last running fastest. Bands are {percent(level)} Monte Carlo "
-        f"intervals{wilson_note(rows)}; the dotted line is the target; the steps below show the values of each axis."
+        f"intervals{wilson_note(rows)}; the long-dashed line is the target; the steps below show the values of each axis."
     )
     return Drawing(name, text, f"Step lines by method over {len(points)} combinations. {ranges(rows)}", figure)
 

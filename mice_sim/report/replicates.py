@@ -265,7 +265,10 @@ def _error_line(axis: Axes, rows: pd.DataFrame, look: Style, level: float) -> No
     axis.fill_between(
         rows["R"], rows["mcse"] / factor, rows["mcse"] * factor, color=look.color, alpha=BAND, linewidth=0
     )
-    dot = look.marker if len(rows) < 3 else "none"  # of few replicates there is no line to see
+    few = len(rows) < 3  # then there is neither a line nor an area to see
+    if few:
+        axis.vlines(rows["R"], rows["mcse"] / factor, rows["mcse"] * factor, color=look.color, linewidth=1)
+    dot = look.marker if few else "none"
     axis.plot(
         rows["R"], rows["mcse"], color=look.color, linestyle=look.line, linewidth=1.2, marker=dot, markersize=3.5,
         label=look.label,
