@@ -76,7 +76,7 @@ def nested_loop(
     text = (
         f"Nested-loop plot for {term} over {replicates(rows)} a point: each measure by method over the {len(points)} "
         f"combinations of {listed(list(axes))}, the last running fastest. Bands are {percent(level)} Monte Carlo "
-        f"intervals{wilson_note(rows)}; the long-dashed line is the target; the steps below show the values of each axis."
+        f"intervals{wilson_note(rows)}; the long dashes are the target; the steps below show the values of each axis."
     )
     return Drawing(name, text, f"Step lines by method over {len(points)} combinations. {ranges(rows)}", figure)
 
