@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.resources import read_yaml
 
 _HERE = Path(__file__).parent
 DATASETS = {"boys": "boys.yaml", "boys_complete": "boys.yaml"}
@@ -87,7 +88,7 @@ def _read(path: Path, factors: list[str]) -> pd.DataFrame:
 
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path)
     except OSError:
         raise MiceSimError(f"There is no schema '{path}'; check the path.") from None
     except (yaml.YAMLError, UnicodeDecodeError):

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import mice_sim
 from mice_sim.errors import MiceSimError
+from mice_sim.resources import dump_yaml, read_yaml
 from mice_sim.study.config import StudyConfig, variants
 from mice_sim.study.measures import get_measure, share_mcse
 from mice_sim.study.run import identity
@@ -47,7 +47,7 @@ def preregister(config: StudyConfig) -> Path:
     config.directory.mkdir(parents=True, exist_ok=True)
     document.write_text(text, encoding="utf-8")
     registered["document_sha256"] = hashlib.sha256(text.encode()).hexdigest()
-    record.write_text(yaml.safe_dump(registered, sort_keys=False), encoding="utf-8")
+    record.write_text(dump_yaml(registered), encoding="utf-8")
     return document
 
 
@@ -69,7 +69,7 @@ def _render(config: StudyConfig, registered: Mapping[str, Any]) -> str:
         measures=[get_measure(name) for name in config.measures["show"]],
         level=level,
         coverage_mcse=float(share_mcse(level, config.replicates)),
-        yaml=lambda given: yaml.safe_dump(_plain(given), sort_keys=False).rstrip(),
+        yaml=lambda given: dump_yaml(_plain(given)).rstrip(),
     )
 
 
@@ -81,7 +81,7 @@ def registered_against_executed(directory: Path, config: Mapping[str, Any]) -> l
     file = Path(directory) / RECORD
     if not file.exists():
         return []
-    registered = yaml.safe_load(file.read_text(encoding="utf-8"))
+    registered = read_yaml(file)
     store = Store(directory)
     present = sum(r < config["replicates"] for r in store.records())
     document = Path(directory) / DOCUMENT

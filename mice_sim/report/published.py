@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.resources import resource
+from mice_sim.resources import read_yaml, resource
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def load_published(name: str) -> Published:
     if name not in known:
         raise MiceSimError(f"There is no published study '{name}'{nearest(name, known)}")
     folder = resource("experiments", name)
-    description = yaml.safe_load((folder / "published.yaml").read_text(encoding="utf-8"))
+    description = read_yaml(folder / "published.yaml")
     cells = pd.read_csv(folder / "published.csv", dtype=str, keep_default_na=False)
     cells["value"] = cells["value"].str.strip()
     return Published(

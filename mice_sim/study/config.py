@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.resources import resource
+from mice_sim.resources import read_yaml, resource
 
 MODES = ("linked",)
 ENGINES = ("serial", "loky", "slurm", "dask")
@@ -188,7 +186,7 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
     file = Path(directory) / "config.yaml"
     if not file.exists():
         raise MiceSimError(f"{directory} holds no study; run one first with `mice-sim run output={directory}`.")
-    mapping = yaml.safe_load(file.read_text(encoding="utf-8"))
+    mapping = read_yaml(file)
     for text in overrides:
         override = parse_override(text)
         group, _, key = override.key.partition(".")
@@ -198,7 +196,7 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
             mapping["execution"][key] = override.values[0]
         else:
             _check_groups([text])
-            mapping["execution"] = yaml.safe_load((resource("conf") / group / f"{override.values[0]}.yaml").read_text())
+            mapping["execution"] = read_yaml(resource("conf") / group / f"{override.values[0]}.yaml")
     return StudyConfig.from_mapping({**mapping, "output": str(directory)})
 
 

@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
-from threadpoolctl import threadpool_limits
 
 from mice_sim.study.config import StudyConfig
 from mice_sim.study.performance import performance
 from mice_sim.study.replicate import replicator
-from mice_sim.study.run import TASK_SECONDS, prepare
+from mice_sim.study.run import TASK_SECONDS, one_thread, prepare
 from mice_sim.study.store import Store
 
 MEMORY_MARGIN = 1.5  # over the pilot's peak
@@ -71,7 +70,7 @@ class Plan:
 
 def pilot(config: StudyConfig, replicates: int) -> Pilot:
     """Run replicates 0, 1, … of a study in this process, in a folder that is deleted again."""
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+    with tempfile.TemporaryDirectory() as folder, one_thread():
         trial = dataclasses.replace(config, output=folder, replicates=replicates)
         point = prepare(trial)
         shared = replicator(config.key())

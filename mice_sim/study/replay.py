@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 import mice_sim
 from mice_sim import streams
@@ -17,7 +16,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution, stored_config
 from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import Failure
-from mice_sim.study.run import Point, identity, run_points
+from mice_sim.study.run import Point, identity, one_thread, run_points
 from mice_sim.study.store import Store, study_hash
 
 CERTIFICATE = "certificate.json"
@@ -48,7 +47,7 @@ def replay(directory: Path, replicate: int) -> Replay:
     part = store.records().get(replicate)
     if part is None:
         raise MiceSimError(f"{directory} holds no replicate {replicate}; `mice-sim status {directory}` lists them.")
-    with threadpool_limits(1):
+    with one_thread():
         rows = replicator(config.key()).run(replicate)
     stored = store.replicate(replicate)
     with np.errstate(divide="ignore", invalid="ignore"):

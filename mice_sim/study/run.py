@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 from numba.core.dispatcher import Dispatcher
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 import mice_sim
 from mice_sim.analysis import kernels as models
@@ -119,7 +120,7 @@ def in_flight(configs: Sequence[StudyConfig]) -> list[set[int]]:
 def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ()) -> Point:
     """Check a study and claim its folder; `busy` are replicates that a cluster has in hand. See `run_study`."""
     store = Store(config.directory)
-    with threadpool_limits(1):
+    with one_thread():
         shared = replicator(config.key())
         own_identity = identity(config.key())
         set_aside = store.open(config, own_identity, shared.links)
@@ -137,7 +138,7 @@ def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ())
 def warm_up(point: Point | None) -> None:
     """Run a replicate of the point, which compiles the kernels once for all workers."""
     if point and point.todo:
-        with threadpool_limits(1):
+        with one_thread():
             replicator(point.config.key()).run(point.todo[0])
 
 
@@ -207,7 +208,7 @@ def work(task: Task) -> Done:
     store, parent = Store(Path(task.directory)), os.getppid()
     rows: list[ReplicateRows] = []
     cpu = 0.0
-    with _Signals() as signals, threadpool_limits(1):
+    with _Signals() as signals, one_thread():
         flushed = time.monotonic()
         for number in task.replicates:
             began = time.process_time()
@@ -221,6 +222,16 @@ def work(task: Task) -> Done:
                 raise SystemExit(128 + (signals.caught or signal.SIGTERM))
     peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
     return Done(task.directory, len(task.replicates), cpu, peak)
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for the libraries takes milliseconds, so once a process
+
+
+def one_thread() -> AbstractContextManager:
+    """Keep linear algebra on one thread: replicates are what runs side by side."""
+    return _threads().limit(limits=1)
 
 
 class _Signals:
@@ -274,16 +285,16 @@ def _compiled() -> int:
     return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
 
 
-def _write_provenance(config: StudyConfig, report: RunReport, study: str) -> None:
+@lru_cache(maxsize=1)
+def _software() -> dict:
+    """Return what this process runs on."""
     try:
         commit = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         commit = None
-    provenance = {
-        "study": config.study,
-        "study_hash": study,
+    return {
         "mice_sim": mice_sim.__version__,
         "git_commit": commit,
         "python": sys.version.split()[0],
@@ -291,6 +302,14 @@ def _write_provenance(config: StudyConfig, report: RunReport, study: str) -> Non
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "linear_algebra_threads": 1,
+    }
+
+
+def _write_provenance(config: StudyConfig, report: RunReport, study: str) -> None:
+    provenance = {
+        "study": config.study,
+        "study_hash": study,
+        **_software(),
         "seed": config.seed,
         "execution": vars(config.execution),
         "run": vars(report),

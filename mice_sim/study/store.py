@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from mice_sim.errors import MiceSimError
+from mice_sim.resources import dump_yaml
 from mice_sim.study.config import StudyConfig, stored_config
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
 
@@ -53,6 +53,7 @@ class Store:
     def __init__(self, directory: Path):
         self.directory = Path(directory)
         self.parts_directory = self.directory / "replicates"
+        self._scanned: dict[Path, tuple] = {}  # footers by path and time of writing, as they are read often
 
     # ---- identity
 
@@ -74,9 +75,10 @@ class Store:
                 )
             for cached in ("identity", "study"):
                 self.__dict__.pop(cached, None)
+            self._scanned.clear()
             _write(self._identity_file, json.dumps(identity, indent=2, sort_keys=True))
             _write(self.directory / "links.json", json.dumps(links, indent=1))
-            _write(self.directory / "config.yaml", yaml.safe_dump(config.to_mapping(), sort_keys=False))
+            _write(self.directory / "config.yaml", dump_yaml(config.to_mapping()))
             return self._set_aside()
 
     @property
@@ -147,17 +149,15 @@ class Store:
         """Return the parts in the order of their first replicates, and the files that are none of ours."""
         parts, unreadable = [], []
         for path in sorted(self.parts_directory.glob("part-*.parquet")):
-            try:
-                metadata = pq.read_metadata(path)
-                footer = json.loads(metadata.metadata[b"mice_sim"])
-                if footer["study"] != self.study:
-                    unreadable.append(Unreadable(path, "of another study, or of other code"))
-                    continue
-                failures = {int(k): [Failure(**f) for f in found] for k, found in footer["failures"].items()}
-                passports = {int(k): chain for k, chain in footer["passports"].items()}
-                parts.append(Part(path, passports, failures, footer["events"]))
-            except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError):
-                unreadable.append(Unreadable(path, "cut off, or no file of mice_sim"))
+            stat = path.stat()
+            written = (stat.st_mtime_ns, stat.st_size)
+            if self._scanned.get(path, (None,))[0] != written:
+                self._scanned[path] = (written, _read_footer(path, self.study))
+            found = self._scanned[path][1]
+            if isinstance(found, Part):
+                parts.append(found)
+            else:
+                unreadable.append(found)
         return parts, unreadable
 
     def records(self) -> dict[int, Part]:
@@ -180,9 +180,9 @@ class Store:
     def labels(self) -> pd.DataFrame:
         """Return the labels of a replicate's rows (source, analysis, term, statistic)."""
         for part in self.scan()[0]:
-            rows = pq.read_table(part.path, columns=["replicate", *LABELS])
-            first = rows.filter(pa.compute.equal(rows["replicate"], rows["replicate"][0]))
-            return first.select(LABELS).to_pandas().astype(str)
+            rows = pq.ParquetFile(part.path).read(list(LABELS))
+            size = rows.num_rows // len(part.passports)
+            return rows.slice(0, size).select(LABELS).to_pandas().astype(str)
         raise MiceSimError(f"{self.directory} holds no finished replicate; run it first.")
 
     def blocks(self, replicates: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -226,6 +226,18 @@ class Store:
             temporary.replace(self.directory / "events.parquet")
 
 
+def _read_footer(path: Path, study: str) -> Part | Unreadable:
+    try:
+        footer = json.loads(pq.read_metadata(path).metadata[b"mice_sim"])
+        if footer["study"] != study:
+            return Unreadable(path, "of another study, or of other code")
+        failures = {int(k): [Failure(**f) for f in found] for k, found in footer["failures"].items()}
+        passports = {int(k): chain for k, chain in footer["passports"].items()}
+        return Part(path, passports, failures, footer["events"])
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError):
+        return Unreadable(path, "cut off, or no file of mice_sim")
+
+
 def study_hash(identity: dict) -> str:
     """Return the hash of a study's identity (16 hex digits)."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -234,7 +246,7 @@ def study_hash(identity: dict) -> str:
 def _read(path: Path) -> tuple[dict[int, int], np.ndarray, np.ndarray]:
     columns = ["replicate", "value", "synthesis_variance"]
     try:
-        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+        table = pq.ParquetFile(path, page_checksum_verification=True).read(columns, use_threads=False)
     except OSError as error:
         raise MiceSimError(
             f"{path} is damaged ({str(error).splitlines()[0]}); delete it and run the study again."

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution
 from mice_sim.study.tasks import Done, Task, Work
@@ -57,7 +55,7 @@ def run_dask(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Do
 
 def _run(work: Work, task: Task) -> Done:
     """Run one task; alone in its process even if the worker has several threads, for a study's state is not shared."""
-    with _ALONE, threadpool_limits(1):
+    with _ALONE:
         return work(task)
 
 

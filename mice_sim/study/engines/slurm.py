@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution
 from mice_sim.study.tasks import Done, Task, Work
@@ -101,8 +99,7 @@ def _run(work: Work, task: Task) -> Done:
     """
     for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
-    with threadpool_limits(1):
-        return work(task)
+    return work(task)
 
 
 def _parameters(execution: Execution, limit: int) -> dict[str, Any]:
