@@ -25,6 +25,7 @@ from mice_sim.report.referee import COLUMNS, Verdict, judge
 from mice_sim.report.style import wilson
 from mice_sim.report.terminal import show
 from mice_sim.study.config import compose
+from mice_sim.study.performance import performance
 from mice_sim.study.run import run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
@@ -110,7 +111,8 @@ def test_tables_take_the_names_of_their_analyses_and_paper_numbers_only_for_that
 
 
 def test_each_number_in_a_csv_stands_beside_its_monte_carlo_error(study, page):
-    for file in (study / "tables").glob("*.csv"):
+    for table in ("descriptives", "counts", "correlations", "linear", "ordinal", "discrimination", "confusion"):
+        file = study / "tables" / f"{table}.csv"
         numbers = list(pd.read_csv(file).columns[3:])
         assert numbers[1::2] == [f"{name}_mcse" for name in numbers[::2]], file.name
 
@@ -118,7 +120,7 @@ def test_each_number_in_a_csv_stands_beside_its_monte_carlo_error(study, page):
 def test_the_tables_of_the_paper_are_all_there_in_three_formats(study, page):
     names = {"descriptives", "counts", "correlations", "linear", "ordinal", "discrimination", "confusion"}
     for extension in ("csv", "md", "tex"):
-        assert {file.stem for file in (study / "tables").glob(f"*.{extension}")} == names
+        assert {file.stem for file in (study / "tables").glob(f"*.{extension}")} - {"performance"} == names
 
 
 def test_csv_files_hold_full_precision(study, page):
@@ -216,7 +218,9 @@ def test_the_page_holds_every_table_and_every_figure_with_words_in_its_place(pag
     for number in range(2, 8):
         assert f"Table {number}. " in page
     labels = re.findall(r'<svg role="img" aria-label="([^"]+)"', page)
-    assert len(labels) == 4
+    figures = re.findall(r'<figure id="figure-(\w+)"', page)
+    assert figures[:4] == ["means", "counts", "coverage", "bias"]  # the paper's, then those of every study
+    assert len(labels) == len(figures)
     assert all(len(label) > 40 for label in labels)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -254,62 +258,34 @@ def test_the_referees_verdict_on_too_few_replicates_stands_on_the_page(study, pa
     assert "not judged" in text
 
 
-def measured() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A performance frame with a failure, and the replicates of one of its analyses."""
-    columns = ["source", "analysis", "term", "statistic", "measure", "n", "estimate", "mcse", "target"]
-    rows = [
-        (source, "linear", "age", "estimate", *numbers)
-        for source in ("bootstrap", "synthetic")
-        for numbers in (
-            ("bias", 6, 0.125, 0.5, 0.0),
-            ("coverage", 6, 0.5, 0.204, 0.95),
-            ("failure_rate", 7, 1 / 7, 0.132, 0.0),
-        )
-    ]
-    rng = np.random.default_rng(1)
-    estimates = pd.DataFrame({"replicate": [*range(6), *range(6)], "source": ["bootstrap"] * 6 + ["synthetic"] * 6})
-    estimates = estimates.assign(term="age", estimate=rng.normal(size=12), std_error=1.0, truth=0.0)
-    estimates = estimates.assign(ci_lower=estimates["estimate"] - 0.5, ci_upper=estimates["estimate"] + 0.5)
-    return pd.DataFrame(rows, columns=columns), estimates
-
-
-def test_a_study_of_its_own_gets_its_performance_failures_and_their_figures(study, tmp_path):
+def test_a_study_of_its_own_gets_its_performance_and_the_figures_of_it(study, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(study, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
-    config = (copy / "config.yaml").read_text(encoding="utf-8")
-    (copy / "config.yaml").write_text(
-        config.replace("published: volker_vink_2021", "published: null"), encoding="utf-8"
-    )
-    frame, estimates = measured()
-    page = build(copy, NOT_JUDGED, performance=frame, estimates={"linear": estimates}).read_text(encoding="utf-8")
-    headings = re.findall(r'<h2 id="(\w+)"', page)
-    assert headings == [
-        "verdict",
-        "results",
-        "performance",
-        "failures",
-        "figures",
-        "events",
-        "configuration",
-        "provenance",
-    ]
-    assert re.search(r"0\.125 <span[^>]*>±0\.500|0\.1 <span[^>]*>±0\.5", page)
-    assert "0.1429" in page
-    pd.testing.assert_frame_equal(pd.read_csv(copy / "tables" / "performance.csv"), frame)
-    names = {file.stem.removesuffix("_linear") for file in (copy / "figures").glob("*.svg")}
-    assert names == {"means", "counts", "coverage_band", "forest", "lolly", "zip", "bland_altman", "mcse_budget"}
+    config = copy / "config.yaml"
+    text = config.read_text(encoding="utf-8").replace("published: volker_vink_2021", "published: null")
+    config.write_text(text, encoding="utf-8")
+    page = build(copy, NOT_JUDGED).read_text(encoding="utf-8")
+    assert re.findall(r'<h2 id="(\w+)"', page)[:4] == ["verdict", "results", "performance", "figures"]
+    frame = performance(Store(copy), Store(copy).config())
+    pd.testing.assert_frame_equal(pd.read_csv(copy / "tables" / "performance.csv"), frame, check_dtype=False)
+    row = frame[(frame["analysis"] == "linear") & (frame["term"] == "age") & (frame["measure"] == "coverage")].iloc[0]
+    section = page[page.index('id="performance-linear"') : page.index('id="performance-ordinal"')]
+    assert f"{row['estimate']:.1f} <span" in section
+    names = {file.stem.rsplit("_", 1)[0] for file in (copy / "figures").glob("*_linear.svg")}
+    assert names == {"coverage_band", "forest", "lolly", "zip", "bland_altman", "mcse_budget"}
+    assert not {"coverage", "bias"} & {file.stem for file in (copy / "figures").glob("*.svg")}
 
 
-def test_measures_change_no_table_or_figure_of_a_published_study(study, page, tmp_path):
-    copy = tmp_path / "copy"
-    shutil.copytree(study, copy, ignore=shutil.ignore_patterns("tables", "figures", "report.html"))
-    text = build(copy, failing_verdict(), performance=measured()[0]).read_text(encoding="utf-8")
-    before, after = digests(study), digests(copy)
-    assert {name: after[name] for name in before if name != "report.html"} == {
-        name: digest for name, digest in before.items() if name != "report.html"
-    }
-    sections = re.findall(r'<h2 id="(\w+)"', page)
-    assert [name for name in re.findall(r'<h2 id="(\w+)"', text) if name in sections] == sections
+def test_failures_stand_on_the_page_if_there_are_any(study, page):
+    assert 'id="failures"' not in page
+    store = Store(study)
+    config, summary = store.config(), summarise(store, 6, 5)
+    frame = performance(store, config)
+    frame.loc[frame["measure"] == "failure_rate", ["estimate", "mcse"]] = 1 / 7, 0.132
+    text = render(study, config, 6, NOT_JUDGED, tables.report_tables(summary, config), [], frame)
+    section = text[text.index('<h2 id="failures"') : text.index('<h2 id="figures"')]
+    assert "0.1429 <span" in section
+    assert section.count("<tr>") == 1 + len(frame[["analysis", "source"]].drop_duplicates())
 
 
 # ---- the terminal

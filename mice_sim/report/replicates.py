@@ -256,7 +256,9 @@ def mcse_budget(
         f"bands are their {percent(level)} intervals. The thin line falls with 1/√R from the largest of the last "
         f"errors. {' '.join(needed)}"
     ).strip()
-    return Drawing(name, text, f"Falling lines on logarithmic scales. {' '.join(needed)}".strip(), figure)
+    last = errors.groupby(["measure", "source"], sort=False).last()["mcse"]
+    words = [f"{header(str(measure))} of {source} {error:.2g}" for (measure, source), error in last.items()]
+    return Drawing(name, text, f"Falling lines on logarithmic scales. The last errors: {', '.join(words)}.", figure)
 
 
 def _error_line(axis: Axes, rows: pd.DataFrame, look: Style, level: float) -> None:
