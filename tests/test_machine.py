@@ -209,12 +209,12 @@ def singular(monkeypatch):
     return planted, monkeypatch.undo
 
 
-TWO = "+synthesis.variants={sound: {}, fragile: {m: 4}}"
+TWO = ["+synthesis.variants={sound: {}, fragile: {m: 4}}", "~analysis.correlations"]
 
 
 def test_a_planted_singular_fit_is_counted_listed_replayed_and_run_again(tmp_path, singular):
     planted, mend = singular
-    config = normal(tmp_path / "planted", "replicates=100", TWO)
+    config = normal(tmp_path / "planted", "replicates=100", *TWO)
     assert run_study(config).failed == 3
     state = status(config.directory)
     assert sorted(state.failures) == sorted(planted)
@@ -231,7 +231,7 @@ def test_a_planted_singular_fit_is_counted_listed_replayed_and_run_again(tmp_pat
     assert [(f.source, f.analysis) for f in again.failures] == [("fragile", "linear")]
 
     mend()
-    healthy = ran(tmp_path / "healthy", "replicates=100", TWO)
+    healthy = ran(tmp_path / "healthy", "replicates=100", *TWO)
     one, other = measured(config), measured(healthy)
     others = (one["source"] != "fragile").to_numpy()
     pd.testing.assert_frame_equal(one[others], other[(other["source"] != "fragile").to_numpy()], check_exact=True)
@@ -394,20 +394,21 @@ def test_points_are_compared_along_each_axis_on_the_same_samples(sweep):
 
 
 def test_a_point_that_cannot_run_does_not_stop_the_others(tmp_path):
-    made = read_sweep([*NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.method=cart,card,sample"])
+    made = read_sweep([*NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.rule=mice-3.15,mice-3.16,mice-3.13"])
     done = {point.name: point for point in run_sweep(made)}
-    assert "did you mean 'cart'?" in done["synthesis.method=card"].error
-    assert done["synthesis.method=sample"].report.ran == 2
-    result = invoke("run", "-m", *NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.method=cart,card,sample")
+    assert "mice-3.16" in done["synthesis.rule=mice-3.16"].error
+    assert done["synthesis.rule=mice-3.13"].report.ran == 2
+    result = invoke("run", "-m", *NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.rule=mice-3.15,mice-3.16,mice-3.13")
     assert result.exit_code == 3
-    assert "synthesis.method=card can't run: " in result.stderr
+    assert "synthesis.rule=mice-3.16 can't run: " in result.stderr
 
 
 def test_a_sweep_in_the_configuration_yields_to_the_command_line(tmp_path):
-    given = [*NORMAL, "+sweep={synthesis.m: [3, 4], synthesis.minbucket: [5, 9]}"]
-    assert read_sweep(given).axes == {"synthesis.m": [3, 4], "synthesis.minbucket": [5, 9]}
-    assert read_sweep([*given, "synthesis.minbucket=7"]).axes == {"synthesis.m": [3, 4]}
-    assert read_sweep([*given, "synthesis.m=8,9"]).axes == {"synthesis.minbucket": [5, 9], "synthesis.m": [8, 9]}
+    given = [*NORMAL, "+sweep={synthesis.cp: [0.1, 0.2], synthesis.minbucket: [5, 9]}"]
+    assert read_sweep(given).axes == {"synthesis.cp": [0.1, 0.2], "synthesis.minbucket": [5, 9]}
+    assert read_sweep([*given, "synthesis.minbucket=7"]).axes == {"synthesis.cp": [0.1, 0.2]}
+    changed = read_sweep([*given, "synthesis.cp=0.3,0.4"]).axes
+    assert changed == {"synthesis.minbucket": [5, 9], "synthesis.cp": [0.3, 0.4]}
     refused = invoke("run", *given, f"output={tmp_path}")
     assert (refused.exit_code, "run it with -m" in refused.stderr) == (1, True)
 

@@ -14,9 +14,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from mice_sim.report.performance import failures, performance_tables
+from mice_sim.report.preregistration import registered_against_executed
 from mice_sim.report.referee import Verdict
 from mice_sim.report.style import INK, PALETTE, Drawing
 from mice_sim.report.tables import Cell, ReportTable, fixed, groups, header, paper_name
+from mice_sim.study.replay import CERTIFICATE
 
 VERDICTS = ("exact", "within", "outside", "different", "explained", "not judged")
 FAULTS = ("outside", "different")
@@ -31,10 +33,11 @@ def render(
     verdict: Verdict,
     tables: Sequence[ReportTable],
     drawings: Sequence[Drawing],
-    performance: pd.DataFrame | None = None,
+    performance: pd.DataFrame,
 ) -> str:
     """Return the page; it reads config, provenance, events and figures from the study's folder."""
-    provenance = _provenance(directory)
+    provenance = _json(directory / "provenance.json")
+    shown = performance[performance["measure"].isin(config["measures"]["show"])]
     return (
         environment()
         .get_template("report.html")
@@ -48,8 +51,10 @@ def render(
             explained=_cells(verdict.agreement, ("explained",)),
             marks=MARKS,
             tables=tables,
-            performance=[] if performance is None else performance_tables(performance),
-            failures=[] if performance is None else failures(performance),
+            performance=performance_tables(shown),
+            failures=failures(performance),
+            registered=registered_against_executed(directory, config),
+            certificate=_json(directory / CERTIFICATE),
             groups=groups,
             published=_Published(verdict.agreement),
             figures=[
@@ -151,8 +156,8 @@ def _events(directory: Path) -> list[tuple[str, str, str, int]]:
     return [(*key, int(count)) for key, count in ordered]
 
 
-def _provenance(directory: Path) -> dict[str, Any]:
-    file = directory / "provenance.json"
+def _json(file: Path) -> dict[str, Any]:
+    """Return what a file holds; nothing if it is not there."""
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.resources import read_yaml, resource
+from mice_sim.study.measures import get_measure
 
 MODES = ("linked",)
 ENGINES = ("serial", "loky", "slurm", "dask")
@@ -77,6 +78,8 @@ class StudyConfig:
         for name, least in (("replicates", 1), ("seed", 0)):
             if isinstance(given[name], bool) or not isinstance(given[name], int) or given[name] < least:
                 raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
+        for name in (*given["measures"]["show"], *(k for k in given["until"] if k != "batch")):
+            get_measure(name)
         for options in variants(given["synthesis"]).values():
             mode = options.get("mode", "linked")
             if mode not in MODES:

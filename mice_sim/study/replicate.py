@@ -53,7 +53,8 @@ class Replicator:
         self.links = self._links(singles)
 
     def _specify(self, name: str, given: dict) -> Specification:
-        options = {k: v for k, v in given.items() if k not in ("mode", "predictors")}
+        # null takes an option away again, such as a tree's from a variant that grows none.
+        options = {k: v for k, v in given.items() if k not in ("mode", "predictors") and v is not None}
         spec = specify(self.truth, predictor_matrix=given["predictors"], **options)
         if spec.m < 2:
             raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
