@@ -214,21 +214,50 @@ def dask_process(*arguments: str) -> Iterator[subprocess.Popen]:
         process.wait()
 
 
-@cluster
-def test_a_dask_cluster_without_workers_is_told(bed, tmp_path, monkeypatch):
-    monkeypatch.setattr(dask, "PATIENCE", 3.0)
+@pytest.fixture
+def scheduler(bed, tmp_path: Path) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A dask scheduler of the test's own, without workers, and its address."""
     file = tmp_path / "scheduler.json"
-    with dask_process("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)):
-        until(file.exists)
-        address = json.loads(file.read_text())["address"]
-        execution = Execution(engine="dask", address=address)
-        with pytest.raises(MiceSimError, match=f"scheduler at '{address}' has no workers; start some"):
-            list(ENGINES["dask"](work, tasks_of(tmp_path, 1), execution))
-        monkeypatch.setattr(dask, "PATIENCE", 15.0)
-        lost = ENGINES["dask"](work, tasks_of(tmp_path, 1, kill=[0]), execution)
-        message = f"scheduler at '{address}' has no workers; start some"
-        with dask_process("worker", address, "--no-nanny"), pytest.raises(MiceSimError, match=message):
-            next(lost)
+    with dask_process("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+        until(lambda: file.exists() and file.read_text() != "")
+        yield process, json.loads(file.read_text())["address"]
+
+
+@cluster
+def test_a_dask_cluster_without_workers_is_told(scheduler, tmp_path, monkeypatch):
+    _, address = scheduler
+    execution = Execution(engine="dask", address=address)
+    message = f"scheduler at '{address}' has no workers; start some"
+    monkeypatch.setattr(dask, "PATIENCE", 3.0)
+    with pytest.raises(MiceSimError, match=message):
+        list(ENGINES["dask"](work, tasks_of(tmp_path, 1), execution))
+    monkeypatch.setattr(dask, "PATIENCE", 15.0)
+    lost = ENGINES["dask"](work, tasks_of(tmp_path, 1, kill=[0]), execution)
+    with dask_process("worker", address, "--no-nanny"), pytest.raises(MiceSimError, match=message):
+        next(lost)
+
+
+@cluster
+def test_a_dask_worker_that_lacks_the_work_is_told(scheduler, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    _, address = scheduler
+    with (
+        dask_process("worker", address, "--no-nanny"),
+        pytest.raises(MiceSimError, match="A dask worker can't import stand_in; scheduler and workers need the same"),
+    ):
+        list(ENGINES["dask"](work, tasks_of(tmp_path, 1), Execution(engine="dask", address=address)))
+
+
+@cluster
+def test_a_dask_scheduler_that_goes_away_is_told(scheduler, tmp_path):
+    process, address = scheduler
+    tasks = [*tasks_of(tmp_path, 1, gate=str(tmp_path / "gate")), task(tmp_path, 1)]
+    with dask_process("worker", address, "--no-nanny", "--nthreads", "1"):
+        running = ENGINES["dask"](work, tasks[::-1], Execution(engine="dask", address=address))
+        assert next(running).replicates == 1
+        process.kill()
+        with pytest.raises(MiceSimError, match=f"scheduler at '{address}' went away"):
+            next(running)
 
 
 @cluster

@@ -25,7 +25,8 @@ def run_dask(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Do
     dask runs the task of a killed worker again elsewhere, until it has cost as many workers as the scheduler
     allows (`distributed.scheduler.allowed-failures`). The first error is raised when all other tasks have ended,
     so that nothing is left running. Raises MiceSimError if distributed is not installed, the scheduler does not
-    answer, no workers are there or left, or a task was given up because of its killed workers.
+    answer or goes away, no workers are there or left, a worker can't import the work, or a task was given up
+    because of its killed workers.
     """
     try:
         from distributed import KilledWorker
@@ -34,16 +35,22 @@ def run_dask(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Do
     address = execution.address
     first_error: BaseException | None = None
     with _client(address) as client:
+        _check_imports(client, work)
         ended: queue.Queue[Any] = queue.Queue()
         futures = [client.submit(_run, work, task, pure=False) for task in tasks]
         for future in futures:
             future.add_done_callback(ended.put)
         for _ in futures:
             future = _next(ended, client, address)
-            error = future.exception() if future.status == "error" else None
-            if error is None:
+            if future.status == "finished":
                 yield future.result()
-            first_error = first_error or error
+            elif future.status == "error":
+                first_error = first_error or future.exception()
+            else:
+                raise MiceSimError(
+                    f"The dask scheduler at '{address}' went away; finished chunks are kept, start it and run the same "
+                    "command again."
+                )
     if isinstance(first_error, KilledWorker):
         raise MiceSimError(
             "dask gave up a task because its workers were killed, perhaps for want of memory; all else is kept, run "
@@ -76,6 +83,24 @@ def _client(address: str | None) -> Any:
         client.close()
         raise _no_workers(address) from None
     return client
+
+
+def _check_imports(client: Any, work: Work) -> None:
+    """Ask every worker to import the work, for one that can't would die of it without a word."""
+    modules = (__name__, work.__module__)
+
+    def find() -> None:  # local, and so sent by value
+        import importlib
+
+        for module in modules:
+            importlib.import_module(module)
+
+    try:
+        client.run(find)
+    except ImportError as error:
+        raise MiceSimError(
+            f"A dask worker can't import {error.name}; scheduler and workers need the same mice_sim as this machine."
+        ) from None
 
 
 def _next(ended: queue.Queue[Any], client: Any, address: str | None) -> Any:
