@@ -8,12 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stand_in import results, task, work
+from stand_in import handlers, results, task, work
 
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import SLURM, Execution, compose
@@ -119,7 +120,7 @@ def test_one_submits_and_walks_away(bed, tmp_path):
 @cluster
 @pytest.mark.parametrize("how", ["KILL", "TERM", "USR1", "USR2", None])
 def test_a_task_that_died_is_submitted_anew_and_nothing_runs_twice(bed, tmp_path, how):
-    """None: cancelled while it waits for a processor. submitit itself would ignore TERM and requeue at USR2."""
+    """None: cancelled while it waits for a processor."""
     gate = tmp_path / "gate"
     tasks = tasks_of(tmp_path, 4, 2, gate=str(gate))
     job = slurm.submit(work, tasks, on_slurm(), tmp_path).jobs[0]
@@ -165,6 +166,13 @@ def test_setup_commands_run_before_the_work(bed, tmp_path):
     assert (tmp_path / "ready").exists()
 
 
+@cluster
+def test_signals_are_left_to_the_work(bed, tmp_path):
+    """submitit would ignore SIGTERM, and requeue at its own signal."""
+    list(ENGINES["slurm"](handlers, tasks_of(tmp_path, 1), on_slurm(wait=True)))
+    assert (tmp_path / "handled").read_text() == ""
+
+
 # ---- dask
 
 
@@ -195,8 +203,11 @@ def test_a_task_that_kills_its_dask_workers_is_told_and_the_next_run_completes(b
 
 @cluster
 def test_an_error_of_the_work_comes_through_dask_when_all_others_ended(bed, tmp_path):
+    gate = tmp_path / "gate"
+    tasks = [task(tmp_path, 0, fail=[0]), *tasks_of(tmp_path, 4, gate=str(gate))[1:]]
+    threading.Timer(1, gate.touch).start()
     with pytest.raises(ArithmeticError, match="replicate 0 cannot be had"):
-        list(ENGINES["dask"](work, tasks_of(tmp_path, 4, fail=[0]), on_dask()))
+        list(ENGINES["dask"](work, tasks, on_dask()))
     assert sorted(results(tmp_path)) == [1, 2, 3]
 
 
@@ -255,6 +266,7 @@ def test_a_dask_scheduler_that_goes_away_is_told(scheduler, tmp_path):
     with dask_process("worker", address, "--no-nanny", "--nthreads", "1"):
         running = ENGINES["dask"](work, tasks[::-1], Execution(engine="dask", address=address))
         assert next(running).replicates == 1
+        assert results(tmp_path)[1].endswith("on 1 thread\n")  # here dask itself sets no limit
         process.kill()
         with pytest.raises(MiceSimError, match=f"scheduler at '{address}' went away"):
             next(running)

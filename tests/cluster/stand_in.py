@@ -44,3 +44,11 @@ def work(task: Task) -> Done:
 def results(directory: Path) -> dict[int, str]:
     """Return what is stored of every replicate."""
     return {int(file.stem): file.read_text() for file in (directory / "replicates").glob("*.txt")}
+
+
+def handlers(task: Task) -> Done:
+    """Store which of the signals that submitit handles are handled."""
+    numbers = (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2)
+    handled = [number.name for number in numbers if signal.getsignal(number) is not signal.SIG_DFL]
+    (Path(task.directory) / "handled").write_text(" ".join(handled))
+    return Done(task.directory, len(task.replicates), 0.0, 0.0)
