@@ -45,8 +45,8 @@ def build_sweep(
     level = _level(frame) if level is None else level
     tables = directory / "tables"
     tables.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(tables / "performance.csv", index=False, lineterminator="\n")
-    comparisons.to_csv(tables / "comparisons.csv", index=False, lineterminator="\n")
+    frame.to_csv(tables / "performance.csv", index=False, lineterminator="\n", float_format="%.10g")
+    comparisons.to_csv(tables / "comparisons.csv", index=False, lineterminator="\n", float_format="%.10g")
     drawings = write(directory / "figures", lambda: list(_draw(frame, axes, level)))
     text = environment().get_template("sweep.html").render(
         title=title,

@@ -170,6 +170,8 @@ def sweep_comparisons(directory: Path) -> pd.DataFrame:
             base = stores.get(_frozen({**values, axis: first}))
             if base and values[axis] != first:
                 frame = compare(store, store.config(), base[1], base[1].config())
+                # What the samples themselves give is the same at both points: there is nothing to compare.
+                frame = frame[(frame["difference"] != 0) | (frame["mcse"] > 0)]
                 frames.append(_with_axes(frame, {"axis": axis, **values}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -179,6 +181,7 @@ def _frozen(values: Mapping[str, Any]) -> str:
 
 
 def _with_axes(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    frame = frame.copy()
     for position, (key, value) in enumerate(values.items()):
         frame.insert(position, key, [value] * len(frame))
     return frame
