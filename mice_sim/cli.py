@@ -414,15 +414,25 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.option("--replicates", default=10, show_default=True, help="Replicates that both R and we run.")
-def benchmark(replicates: int) -> None:
+@click.option("--replicates", type=int, help="Replicates that R and we run [10]; of each point of a sweep [200].")
+@click.option("--machine", is_flag=True, help="Time the study machine instead: overhead, aggregation, efficiency.")
+def benchmark(replicates: int | None, machine: bool) -> None:
     """Time R mice and mice_sim on the same replicates, in one run, and print the ratios.
 
-    Needs R with mice (Debian: apt-get install r-cran-mice) and a checkout; says so if they are missing.
-    """
-    from mice_sim.study.benchmark import run_benchmark
+    \b
+    Examples:
+      mice-sim benchmark
+      mice-sim benchmark --machine
 
-    run_benchmark(replicates, click.echo)
+    Needs R with mice (Debian: apt-get install r-cran-mice) and a checkout; says so if they are missing.
+    With --machine: a sweep of 100 points, a million stored rows, and the published study by one worker and two.
+    """
+    from mice_sim.study.benchmark import run_benchmark, run_machine_benchmark
+
+    if machine:
+        run_machine_benchmark(replicates or 200, click.echo)
+    else:
+        run_benchmark(replicates or 10, click.echo)
 
 
 # ---- shared

@@ -13,11 +13,13 @@ import time
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from mice_sim.errors import MiceSimError
 from mice_sim.study import run as runner
 from mice_sim.study.config import StudyConfig, compose
 from mice_sim.study.performance import performance
+from mice_sim.study.replicate import Replicator
 from mice_sim.study.run import Task, run_study, work
 from mice_sim.study.store import Store
 
@@ -225,3 +227,17 @@ def test_a_full_disk_stops_with_a_sentence_and_the_next_run_completes(small_disk
     report = run_study(config)
     assert (report.present, report.ran) == (kept, 60 - kept)
     assert numbers(config) == numbers(undisturbed)
+
+
+def test_linear_algebra_keeps_to_one_thread_while_replicates_run(tmp_path, monkeypatch):
+    config = light(tmp_path, "replicates=1", "execution=serial")
+    seen = []
+    run = Replicator.run
+
+    def look(self, number):
+        seen.append(max(pool["num_threads"] for pool in threadpool_info()))
+        return run(self, number)
+
+    monkeypatch.setattr(Replicator, "run", look)
+    run_study(config)
+    assert set(seen) == {1}

@@ -27,7 +27,12 @@ from mice_sim.study.run import run_study
 from mice_sim.study.status import ranges, status
 from mice_sim.study.store import Store
 from mice_sim.study.sweep import (
-    point_directories, point_name, read_sweep, run_sweep, sweep_comparisons, sweep_performance,
+    point_directories,
+    point_name,
+    read_sweep,
+    run_sweep,
+    sweep_comparisons,
+    sweep_performance,
 )  # fmt: skip
 from mice_sim.study.targets import needs, run_until, unmet
 
@@ -398,7 +403,9 @@ def test_a_point_that_cannot_run_does_not_stop_the_others(tmp_path):
     done = {point.name: point for point in run_sweep(made)}
     assert "mice-3.16" in done["synthesis.rule=mice-3.16"].error
     assert done["synthesis.rule=mice-3.13"].report.ran == 2
-    result = invoke("run", "-m", *NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.rule=mice-3.15,mice-3.16,mice-3.13")
+    result = invoke(
+        "run", "-m", *NORMAL, f"output={tmp_path}", "replicates=2", "synthesis.rule=mice-3.15,mice-3.16,mice-3.13"
+    )
     assert result.exit_code == 3
     assert "synthesis.rule=mice-3.16 can't run: " in result.stderr
 
@@ -487,7 +494,7 @@ def test_every_verb_teaches_by_its_help():
                      "run", "status"]  # fmt: skip
     for name in names:
         text = invoke(name, "--help").stdout
-        assert name == "benchmark" or f"mice-sim {name} " in text, name
+        assert f"mice-sim {name}" in text, name
 
 
 def test_compare_prints_paired_differences(tmp_path, study):

@@ -15,7 +15,7 @@ from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.study import analyses, resampling
 from mice_sim.study.config import sample_source, variants
-from mice_sim.study.populations import make_population
+from mice_sim.study.populations import Population, make_population
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
 from mice_sim.synthesis import engine
 from mice_sim.synthesis.events import EventLog
@@ -33,7 +33,7 @@ class Replicator:
     def __init__(self, key: str):
         science = json.loads(key)
         self.seed: int = science["seed"]
-        self.population = make_population(science["data"], self.seed)
+        self.population = _population(json.dumps(science["data"]), self.seed)
         self.truth = self.population.reference
         self.sampled_as = sample_source(science["resampling"])
         self.sample = resampling.make(science["resampling"], self.population, self.seed)
@@ -202,6 +202,12 @@ def _on_sets(analysis: analyses.Analysis, sets: np.ndarray | Failed, rng: np.ran
 
 def _complete(sample: Table) -> Table:
     return sample.take(np.flatnonzero(~np.isnan(sample.values).any(axis=0)))
+
+
+@lru_cache(maxsize=4)
+def _population(config: str, seed: int) -> Population:
+    """Return the population of a `data` configuration (JSON); the points of a sweep often share it."""
+    return make_population(json.loads(config), seed)
 
 
 @lru_cache(maxsize=4)

@@ -91,7 +91,12 @@ class Point:
         return [self.task(tuple(self.todo[i : i + chunk])) for i in cuts]
 
     def task(self, replicates: tuple[int, ...]) -> Task:
-        return Task(self.config.key(), str(self.config.directory), replicates, self.study)
+        return Task(self.config.key(), self.folder, replicates, self.study)
+
+    @property
+    def folder(self) -> str:
+        """The study's folder as workers must be told it: they may stand in another one."""
+        return str(self.config.directory.absolute())
 
 
 def run_study(config: StudyConfig, progress: Progress | None = None, again: bool = False) -> RunReport:
@@ -147,7 +152,7 @@ def run_points(points: list[Point], execution: Execution, progress: Progress | N
     tasks = [task for point in points if point.todo for task in point.tasks(execution.chunk or _chunk(point))]
     planned = sum(point.config.replicates for point in points)
     finished = planned - sum(len(task.replicates) for task in tasks)
-    done: dict[str, list[Done]] = {str(point.config.directory): [] for point in points}
+    done: dict[str, list[Done]] = {point.folder: [] for point in points}
     began = time.perf_counter()
     if progress:
         progress(finished, planned)
@@ -157,7 +162,7 @@ def run_points(points: list[Point], execution: Execution, progress: Progress | N
         if progress:
             progress(finished, planned)
     wall = time.perf_counter() - began
-    return [_report(point, done[str(point.config.directory)], wall) for point in points]
+    return [_report(point, done[point.folder], wall) for point in points]
 
 
 def _chunk(point: Point) -> int:
@@ -260,12 +265,11 @@ def identity(key: str) -> dict:
     truth = replicator(key).truth
     schema = repr([(column.name, column.kind, column.levels) for column in truth.columns])
     data = hashlib.sha256(truth.values.tobytes() + schema.encode()).hexdigest()
-    return {"configuration": json.loads(key), "data": data[:16], "code": _code()}
+    return {"configuration": json.loads(key), "data": data[:16], "code": CODE}
 
 
-@lru_cache(maxsize=1)
 def _code() -> str:
-    """Return the hash of the code that decides numbers, as this process found it."""
+    """Return the hash of the code that decides numbers."""
     package = Path(mice_sim.__file__).parent
     files = [
         f
@@ -277,6 +281,9 @@ def _code() -> str:
         if file.suffix in (".py", ".csv", ".yaml"):
             digest.update(file.relative_to(package).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+CODE = _code()  # taken when the code is loaded: a worker that runs for days must not read what was edited since
 
 
 def _compiled() -> int:
