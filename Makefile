@@ -28,6 +28,7 @@ benchmark: $(ENV)
 oracle: $(ENV)
 	Rscript tests/oracles/rpart.R tests/oracles
 	Rscript tests/oracles/models.R tests/oracles
+	Rscript tests/oracles/ampute.R tests/oracles
 	for version in 3.13 3.15; do Rscript $(STUDY)/study.R mice-$$version 1 1000 $(STUDY)/mice_$$version.csv.gz; done
 
 data:

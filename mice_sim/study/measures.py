@@ -297,7 +297,8 @@ def _relative_precision(sums: Sums) -> np.ndarray:
 def _relative_precision_mcse(sums: Sums) -> np.ndarray:
     reference, paired, gap = (sums[name].variance for name in ("reference", "paired", "gap"))
     covariance = (reference + paired - gap) / 2
-    unshared = np.maximum(1 - covariance**2 / (reference * paired), 0.0)
+    # Two methods that always agree differ by nothing, not by rounding.
+    unshared = np.where(gap > 0, np.maximum(1 - covariance**2 / (reference * paired), 0.0), 0.0)
     return 200 * _precision_ratio(sums) * np.sqrt(unshared / (sums["gap"].n - 1))
 
 
