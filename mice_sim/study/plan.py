@@ -101,12 +101,14 @@ def plan(configs: Sequence[StudyConfig], replicates: int = 8, pilots: int = 3) -
     execution = configs[0].execution
     seconds = _mean(np.concatenate([trial.seconds for trial in trials]))
     chunk = execution.chunk or max(1, round(TASK_SECONDS / seconds.value))
-    workers = execution.cores()
     tasks = sum(math.ceil(config.replicates / chunk) for config in configs) if total else 0
+    # How many of a cluster's tasks run at once is for its queue to say; the plan hopes for all.
+    workers = max(tasks, 1) if execution.engine == "slurm" else execution.cores()
     core_hours = seconds * (total / 3600)
     return Plan(
-        points=len(configs), replicates=total, present=present, chunk=chunk, tasks=tasks, workers=workers,
-        seconds=seconds, core_hours=core_hours, wall_hours=core_hours * (1 / workers),
+        points=len(configs), replicates=total, present=present,
+        chunk=min(chunk, max(config.replicates for config in configs)), tasks=tasks, workers=workers, seconds=seconds,
+        core_hours=core_hours, wall_hours=core_hours * (1 / workers),
         memory_mib=MEMORY_MARGIN * max(trial.peak_mib for trial in trials),
         disk_mib=_mean(np.array([trial.bytes for trial in trials])) * (total / 2**20),
     ), trials[0]  # fmt: skip

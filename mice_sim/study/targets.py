@@ -111,6 +111,8 @@ def run_until(config: StudyConfig, progress: Progress | None = None) -> tuple[Ru
     for size in [*range(batch, config.replicates, batch), config.replicates]:
         part = dataclasses.replace(config, replicates=size)
         reports.append(run_study(part, progress))
+        if reports[-1].submitted:
+            return _together(reports), {}  # a cluster has the batch; the next run goes on from there
         missing = unmet(performance(Store(config.directory), part.to_mapping()), targets, config)
         if not missing:
             break
