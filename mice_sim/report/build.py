@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from mice_sim.analysis import MODELS
 from mice_sim.report import sweep as sweeps
@@ -28,8 +32,7 @@ def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> 
     config = store.config()
     summary = summary or summarise(store, config["replicates"], config["synthesis"]["m"])
     measured = performance(store, config)
-    models = [name for name, given in config["analysis"].items() if given["kind"] in MODELS]
-    estimates = {name: replicate_estimates(store, config, name) for name in models}
+    estimates = _model_estimates(store, config)
     tables = report_tables(summary, config)
     write_tables(directory / "tables", tables)
 
@@ -58,5 +61,15 @@ def build_sweep(directory: Path) -> Path:
     """
     manifest = read_manifest(directory)
     frame, comparisons = sweep_performance(directory), sweep_comparisons(directory)
-    level = next(float(store.config()["pooling"]["level"]) for _, store in point_stores(directory))
-    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level)
+    stores = [store for _, store in point_stores(directory)]
+    level = float(stores[0].config()["pooling"]["level"])
+    longest = {}
+    if "replicates" in manifest["axes"]:
+        store = max(stores, key=lambda store: len(store.records()))
+        longest = _model_estimates(store, store.config())
+    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest)
+
+
+def _model_estimates(store: Store, config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    models = [name for name, given in config["analysis"].items() if given["kind"] in MODELS]
+    return {name: replicate_estimates(store, config, name) for name in models}

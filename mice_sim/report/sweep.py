@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +14,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.report.grids import heat, nested_loop
 from mice_sim.report.html import environment, inline_svg
 from mice_sim.report.performance import explained, failures, performance_tables
+from mice_sim.report.replicates import mcse_budget
 from mice_sim.report.simulation import forest, lolly, short, telling_term
 from mice_sim.report.style import Drawing, listed, normal_quantile, percent, write
 from mice_sim.report.tables import fixed, header
@@ -29,14 +30,16 @@ def build_sweep(
     frame: pd.DataFrame,
     comparisons: pd.DataFrame,
     level: float | None = None,
+    longest: Mapping[str, pd.DataFrame] | None = None,
 ) -> Path:
     """Write tables/, figures/ and report.html of a sweep; return the page's path.
 
     axes : dotted keys, each a column of both frames. frame : a `performance` frame with these columns in front.
     comparisons : differences between points (axes, source, analysis, term, statistic, measure, difference, mcse,
     unpaired, ratio), where ratio is the unpaired error over the paired one. level : of the confidence intervals and of
-    the Monte Carlo intervals; without it, that of the frame's coverages. Raises MiceSimError if an axis has no column
-    or the level is not known.
+    the Monte Carlo intervals; without it, that of the frame's coverages. longest : of a sweep over the number of
+    replicates, the `replicate_estimates` of the largest point by analysis; their Monte Carlo errors are drawn. Raises
+    MiceSimError if an axis has no column or the level is not known.
     """
     directory, axes = Path(directory), list(axes)
     for axis in axes:
@@ -47,7 +50,7 @@ def build_sweep(
     tables.mkdir(parents=True, exist_ok=True)
     frame.to_csv(tables / "performance.csv", index=False, lineterminator="\n", float_format="%.10g")
     comparisons.to_csv(tables / "comparisons.csv", index=False, lineterminator="\n", float_format="%.10g")
-    drawings = write(directory / "figures", lambda: list(_draw(frame, axes, level)))
+    drawings = write(directory / "figures", lambda: list(_draw(frame, axes, level, longest or {})))
     text = environment().get_template("sweep.html").render(
         title=title,
         left_out=MOST_POINTS if len(frame[axes].drop_duplicates()) > MOST_POINTS else None,
@@ -84,7 +87,7 @@ def pairing_statement(comparisons: pd.DataFrame) -> str:
     """Say how much smaller paired Monte Carlo errors are than unpaired ones."""
     ratio = _ratios(comparisons)
     if ratio.empty:
-        return "No two points share a number to compare."
+        return "The points have nothing to compare replicate by replicate: what they share is the same."
     return (
         "The points share their samples, so differences between them are taken replicate by replicate. Over "
         f"{len(ratio):,} comparisons, the Monte Carlo standard error that a difference would have with other samples "
@@ -114,7 +117,13 @@ def _pairing(comparisons: pd.DataFrame, level: float) -> list[tuple[str, ...]]:
 # ---- figures
 
 
-def _draw(frame: pd.DataFrame, axes: Sequence[str], level: float) -> Iterator[Drawing]:
+def _draw(
+    frame: pd.DataFrame, axes: Sequence[str], level: float, longest: Mapping[str, pd.DataFrame]
+) -> Iterator[Drawing]:
+    for name, estimates in longest.items():
+        covered = frame[(frame["analysis"] == name) & (frame["measure"] == "coverage")]
+        budget = mcse_budget(estimates[estimates["term"] == telling_term(covered)], level, name=f"mcse_budget_{name}")
+        yield explained(replace(budget, caption=f"{name}. {budget.caption}"), covered)
     for name, rows in frame[np.isfinite(frame["estimate"])].groupby("analysis", sort=False):
         statistic = "estimate" if (rows["statistic"] == "estimate").any() else rows["statistic"].iloc[0]
         rows = rows[(rows["statistic"] == statistic) & rows["measure"].isin(LOOPED)]
