@@ -252,7 +252,7 @@ def test_the_referees_verdict_on_too_few_replicates_stands_on_the_page(study, pa
     store = Store(study)
     config, summary = store.config(), summarise(store, 6, 5)
     verdict = judge(summary, config)
-    text = render(study, config, 6, verdict, tables.report_tables(summary, config), [])
+    text = render(study, config, 6, verdict, tables.report_tables(summary, config), [], performance(store, config))
     assert verdict.agrees is None
     assert f'<h2 id="verdict">{verdict.headline}</h2>' in text
     assert "not judged" in text
