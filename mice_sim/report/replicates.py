@@ -33,6 +33,7 @@ from mice_sim.report.style import (
     wilson,
 )
 from mice_sim.report.tables import fixed, header
+from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -197,9 +198,8 @@ def _agreement(axis: Axes, a: np.ndarray, b: np.ndarray, look: Style, level: flo
 def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the Monte Carlo errors after the first R replicates, for R on a grid: source, measure, R, mcse, error.
 
-    Morris, White & Crowther (2019, Table 6): bias s/√R, empirical SE s/√(2(R − 1)), coverage √(p(1 − p)/R). `error` is
-    the standard error of the mcse itself: mcse/√(2(R − 1)) for the first two (of a normal's s), |1 − 2p|/(2R) for
-    the third (delta method).
+    `error` is the standard error of the mcse itself: mcse/√(2(R − 1)) for bias and empirical SE (of a normal's standard
+    deviation), |1 − 2p|/(2R) for coverage (delta method).
     """
     found = []
     for source, mine in rows.sort_values("replicate", kind="stable").groupby("source", sort=False):
@@ -207,13 +207,13 @@ def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
         estimates = mine["estimate"].dropna()
         for r in _grid(len(bias)):
             s = float(bias.iloc[:r].std())
-            found.append((source, "bias", r, s / np.sqrt(r), s / np.sqrt(2 * r * (r - 1))))
+            found.append((source, "bias", r, mean_mcse(s, r), sd_mcse(mean_mcse(s, r), r)))
         for r in _grid(len(estimates)):
             s = float(estimates.iloc[:r].std())
-            found.append((source, "emp_se", r, s / np.sqrt(2 * (r - 1)), s / (2 * (r - 1))))
+            found.append((source, "emp_se", r, sd_mcse(s, r), sd_mcse(sd_mcse(s, r), r)))
         for r in _grid(len(covered)):
             p = float(covered[:r].mean())
-            found.append((source, "coverage", r, np.sqrt(p * (1 - p) / r), abs(1 - 2 * p) / (2 * r)))
+            found.append((source, "coverage", r, share_mcse(p, r), abs(1 - 2 * p) / (2 * r)))
     return pd.DataFrame(found, columns=["source", "measure", "R", "mcse", "error"])
 
 

@@ -33,12 +33,13 @@ from mice_sim.report.style import (
     wilson,
 )
 from mice_sim.report.tables import fixed, header
+from mice_sim.study.measures import MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PROPORTIONS = ("coverage", "be_coverage", "rejection", "failure_rate")
+PROPORTIONS = [measure.name for measure in MEASURES.values() if measure.kind == "share"]
 ROW = (0.115, 0.085)  # inches a source takes in a panel; where more than four share a group
 LABEL = 24  # characters of a row's label, a line
 

@@ -18,7 +18,7 @@ from mice_sim.data import load_dataset
 from mice_sim.errors import MiceSimError
 from mice_sim.report.published import load_published
 from mice_sim.report.style import SAMPLES, in_order
-from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
+from mice_sim.study.measures import MEASURES, mean_mcse, sd_mcse, share_mcse
 from mice_sim.study.summary import Summary
 
 DISCRIMINATION = ("estimate", "std_error", "statistic", "df", "p_value")
@@ -29,10 +29,8 @@ IN_PARENTHESES = "Monte Carlo standard errors in parentheses."
 HEADERS = {
     "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
-    "true_minus_synthetic": "True − synthetic", "emp_se": "Empirical SE", "model_se": "Model SE", "mse": "MSE",
-    "rmse": "RMSE", "theta": "Mean estimate", "relative_error": "Relative error of SE (%)",
-    "relative_bias": "Relative bias (%)", "relative_precision": "Relative precision (%)",
-    "be_coverage": "Bias-eliminated coverage", "rejection": "Rejection rate", "width": "Interval width",
+    "true_minus_synthetic": "True − synthetic", "mse": "MSE", "rmse": "RMSE",
+    "relative_error": "Relative error of SE (%)",
 }  # fmt: skip
 
 
@@ -292,7 +290,8 @@ def _statistics(frame: pd.DataFrame) -> list[str]:
 
 def header(statistic: str) -> str:
     """Return a statistic's name for readers."""
-    return HEADERS.get(statistic, statistic.replace("_", " ").capitalize())
+    label = MEASURES[statistic].label if statistic in MEASURES else statistic.replace("_", " ").capitalize()
+    return HEADERS.get(statistic, label)
 
 
 # ---- cells: rounding
