@@ -31,7 +31,8 @@ class _Group(click.Group):
             _say(str(error))
             context.exit(1)
         except OSError as error:
-            _say(f"{error.filename or 'a file'}: {error.strerror}; check the path and its rights.")
+            named = f"{error.filename}: {error.strerror}; check the path and its rights."
+            _say(named if error.filename else str(error))
             context.exit(1)
         except KeyboardInterrupt:
             _say("interrupted; finished replicates are kept, run the same command again to go on.")
@@ -237,8 +238,9 @@ def retry(directory: Path, overrides: tuple[str, ...]) -> None:
     OVERRIDES may change how it runs (execution), nothing else. What fails by its nature fails again; what
     failed for want of memory or disk may not. A replicate that failed twice keeps its failure.
     """
+    from mice_sim.study.config import is_sweep
     from mice_sim.study.run import run_study
-    from mice_sim.study.sweep import is_sweep, point_directories
+    from mice_sim.study.sweep import point_directories
 
     for folder in point_directories(directory) if is_sweep(directory) else [directory]:
         config = _stored(folder, overrides)
@@ -268,21 +270,27 @@ def status(directory: Path) -> None:
       mice-sim status results/volker_vink_2021
       mice-sim status results/volker_vink_2021 && mice-sim report results/volker_vink_2021
 
-    The exit code is 0 if the study is complete, 3 if something failed, 4 if replicates are missing.
+    The exit code is 0 if the study is complete, 3 if something failed or a point can't run, 4 if replicates
+    are missing.
     """
     from rich.console import Console
 
     from mice_sim.report.verbs import show_status
+    from mice_sim.study.config import is_sweep
     from mice_sim.study.status import status as read
-    from mice_sim.study.sweep import is_sweep, point_directories
+    from mice_sim.study.sweep import point_directories, point_errors
 
-    folders = point_directories(directory) if is_sweep(directory) else [directory]
+    swept = is_sweep(directory)
+    folders = point_directories(directory) if swept else [directory]
+    errors = point_errors(directory) if swept else {}
     found = {folder: read(folder) for folder in folders}
     for folder, state in found.items():
         show_status(Console(), folder, state)
+    for name, error in errors.items():
+        _say(f"{name} can't run: {error}")
     if not all(state.complete for state in found.values()):
         sys.exit(INCOMPLETE)
-    if any(state.failures for state in found.values()):
+    if errors or any(state.failures for state in found.values()):
         sys.exit(FAILURES)
 
 
@@ -298,10 +306,12 @@ def collect(context: click.Context, directory: Path) -> None:
 
     For studies on a cluster, at any time: tables and figures are of what is there. Exit codes as `status`.
     """
+    from mice_sim.study.config import is_sweep
     from mice_sim.study.store import Store
-    from mice_sim.study.sweep import is_sweep, point_directories
+    from mice_sim.study.sweep import point_directories
 
     for folder in point_directories(directory) if is_sweep(directory) else [directory]:
+        _stored(folder, ())  # a folder without a study is refused before anything is written
         Store(folder).write_events()
     _report(directory)
     context.invoke(status, directory=directory)
@@ -444,9 +454,9 @@ def _report(directory: Path) -> None:
     from mice_sim.report.build import build, build_sweep
     from mice_sim.report.referee import judge
     from mice_sim.report.terminal import show
+    from mice_sim.study.config import is_sweep
     from mice_sim.study.store import Store
     from mice_sim.study.summary import summarise
-    from mice_sim.study.sweep import is_sweep
 
     if is_sweep(directory):
         click.echo(f"Report     {build_sweep(directory)}")

@@ -7,9 +7,11 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,20 +113,46 @@ def test_a_hundred_kills_lose_nothing_and_change_nothing(tmp_path, undisturbed):
     assert min(killed.values()) >= 10, killed
 
 
-def test_a_study_that_is_terminated_keeps_every_finished_replicate(tmp_path, undisturbed):
+@pytest.mark.parametrize(
+    ("number", "error", "code"),
+    [
+        (signal.SIGTERM, SystemExit, "143"),
+        (signal.SIGUSR1, SystemExit, "138"),
+        (signal.SIGINT, KeyboardInterrupt, None),
+    ],
+)
+def test_a_signal_stores_every_finished_replicate_and_ends_the_run(
+    tmp_path, undisturbed, monkeypatch, number, error, code
+):
     config = light(tmp_path, "replicates=60", "execution=serial", "execution.chunk=60")
-    process = start(config)
-    while process.is_alive() and not (tmp_path / "replicates" / "original.parquet").exists():
-        time.sleep(0.01)
-    time.sleep(0.3)
-    os.kill(process.pid, signal.SIGTERM)
-    process.join()
-    assert process.exitcode == 143
-    kept = replicates(Store(tmp_path))
-    assert kept == list(range(len(kept)))
-    assert 0 < len(kept) < 60
+    handler = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(Replicator, "run", signalled(Replicator.run, at=4, number=number))
+        with pytest.raises(error, match=code):
+            run_study(config)
+    assert signal.getsignal(number) == handler
+    assert replicates(Store(tmp_path)) == [0, 1, 2, 3, 4]
     run_study(config)
     assert numbers(config) == numbers(undisturbed)
+
+
+def signalled(run, at: int, number: int):
+    """`Replicator.run`, but that this process gets a signal before it runs replicate `at`."""
+
+    def run_one(self, replicate):
+        if replicate == at:
+            os.kill(os.getpid(), number)
+        return run(self, replicate)
+
+    return run_one
+
+
+def test_work_can_be_done_in_any_thread(tmp_path):
+    config = light(tmp_path, "replicates=3", "execution=serial")
+    point = runner.prepare(config)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work, point.task((0, 1, 2))).result().replicates == 3
+    assert replicates(Store(tmp_path)) == [0, 1, 2]
 
 
 def test_a_worker_whose_parent_is_gone_stores_what_it_has_and_leaves(tmp_path, undisturbed, monkeypatch):
@@ -141,7 +169,7 @@ def test_finished_replicates_are_stored_every_minute(tmp_path, monkeypatch):
     config = light(tmp_path, "replicates=6", "execution=serial", "execution.chunk=6")
     monkeypatch.setattr(runner, "FLUSH_SECONDS", -1)
     run_study(config)
-    assert len(Store(tmp_path).scan()[0]) == 6
+    assert [list(part.passports) for part in Store(tmp_path).scan()[0]] == [[r] for r in range(6)]
     assert replicates(Store(tmp_path)) == list(range(6))
 
 
@@ -195,6 +223,44 @@ def test_a_worker_with_other_code_refuses_to_run(tmp_path):
     runner.prepare(config)
     with pytest.raises(MiceSimError, match="A worker's code is not the code that planned"):
         work(Task(config.key(), str(tmp_path), (0,), "0123456789abcdef"))
+
+
+LEFT_BEHIND = {
+    "dead": (socket.gethostname(), 2**22 + 1),  # no process has this number
+    "alive": (socket.gethostname(), os.getpid()),
+    "elsewhere": ("another machine", 2**22 + 1),
+}
+
+
+def test_only_temporary_files_of_dead_processes_of_this_machine_are_swept_up(tmp_path):
+    config = light(tmp_path, "replicates=1", "execution=serial")
+    run_study(config)
+    folder = tmp_path / "replicates"
+    files = {who: folder / f".part~{host}~{process}~.tmp" for who, (host, process) in LEFT_BEHIND.items()}
+    for file in files.values():
+        file.touch()
+    run_study(config)
+    assert [who for who, file in files.items() if file.exists()] == ["alive", "elsewhere"]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "links.json", "identity.json", "original.parquet"])
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_a_missing_or_damaged_file_is_named_and_the_next_run_writes_it(tmp_path, name, harm):
+    config = light(tmp_path, "replicates=2", "execution=serial")
+    run_study(config)
+    file = next(tmp_path.rglob(name))
+    file.write_text("{")
+    if harm == "missing":
+        file.unlink()
+    readers = {"config.yaml": Store.config, "links.json": Store.links, "identity.json": lambda store: store.identity,
+               "original.parquet": Store.original}  # fmt: skip
+    words = {"missing": "run ", "damaged": "is damaged; delete it and run the same study again"}[harm]
+    with pytest.raises(MiceSimError, match=words):
+        readers[file.name](Store(tmp_path))
+    file.unlink(missing_ok=True)
+    report = run_study(config)
+    assert (report.present, report.set_aside) == (2, [])
+    readers[file.name](Store(tmp_path))
 
 
 # ---- a full disk

@@ -155,6 +155,21 @@ def test_a_models_own_truth_is_that_of_its_population(tmp_path):
         ("+analysis.linear.trut=sample", "has no key 'trut'; did you mean 'truth'?"),
         ("+synthesis.variants={sample: {}}", "A method can't be called 'sample'"),
         ("analysis.linear.kind=lineal", "unknown kind 'lineal'; did you mean 'linear'?"),
+        ("+analysis.linear.truth={x1: abc}", "analysis.linear.truth.x1 is 'abc'; give a number"),
+        ("analysis.linear=3", "analysis.linear is 3; give it keys and values"),
+        ("+synthesis.variants={a: 3}", "synthesis.variants.a is 3; give it keys and values"),
+        ("until=3", "until is 3; give it keys and values"),
+        ("+until.batch=20", "until names no measure"),
+        ("+until={bias: 1, batch: 0}", "until.batch is 0; give a whole number"),
+        ("+until={bias: 1, batch: 2.5}", "until.batch is 2.5; give a whole number"),
+        ("+until={bias: -1}", "The target of bias is -1"),
+        ("measures.show=3", "measures.show is 3; give a list"),
+        ("pooling.level=high", "pooling.level is 'high'; give a number between 0 and 1"),
+        ("output=null", "output is None; give the name of a folder"),
+        ("output=''", "output is ''; give the name of a folder"),
+        ("replicates=10000001", "give at most 10000000"),
+        ("replicates=2,3", "gives several values; run a sweep with -m"),
+        ("report=null", "There is no report 'null'"),
         ("synthesis.mode=linkd", "There is no synthesis.mode 'linkd'; did you mean 'linked'?"),
     ],
 )
@@ -163,6 +178,11 @@ def test_a_wrong_study_is_refused_in_one_sentence(tmp_path, override, words):
         run_study(normal(tmp_path, "replicates=1", override))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_study_without_analyses_is_refused(tmp_path):
+    with pytest.raises(MiceSimError, match="The study has no analysis"):
+        normal(tmp_path, "~analysis.linear", "~analysis.correlations")
 
 
 def test_incomplete_samples_are_judged_against_the_complete_ones(tmp_path):
@@ -423,14 +443,38 @@ def test_a_sweep_in_the_configuration_yields_to_the_command_line(tmp_path):
     ("overrides", "words"),
     [
         ([], "There is nothing to sweep"),
-        (["synthesis.m=5,5.0"], "give it different values"),
+        (["synthesis.m=5,5.0"], "different values"),
         (["synthesis.minbuket=5,6"], "has no key 'synthesis.minbuket'"),
-        ([f"study={'x' * 250},y"], "give shorter values"),
+        ([f"aims={'x' * 250},y"], "give shorter values"),
+        (["output=a,b"], "output is the same for all points"),
+        (["execution.chunk=1,2"], r"execution\.chunk is the same for all points"),
+        (["synthesis.m=2,3", "+until.bias=1"], "drop until"),
+        (["+sweep={synthesis.cp: 3}"], "is 3; give it a list of different values"),
     ],
 )
 def test_a_wrong_sweep_is_refused_in_one_sentence(tmp_path, overrides, words):
     with pytest.raises(MiceSimError, match=words):
         run_sweep(read_sweep([*NORMAL, f"output={tmp_path}", "replicates=1", *overrides]))
+
+
+def test_a_folder_is_of_a_sweep_or_of_a_study(sweep, study):
+    folder, alone = sweep[0].base.directory, study.directory
+    for verb in (["replay", folder, 1], ["certify", folder], ["compare", folder, alone]):
+        refused = invoke(*verb)
+        assert (refused.exit_code, f"name one of its points, which are in {folder}/points" in refused.stderr) == (
+            1,
+            True,
+        )
+    refused = invoke("run", *NORMAL, f"output={folder}")
+    assert (refused.exit_code, "holds a sweep; choose another output" in refused.stderr) == (1, True)
+    refused = invoke("run", "-m", *NORMAL, "synthesis.m=2,3", f"output={alone}")
+    assert (refused.exit_code, "holds a single study; choose another output" in refused.stderr) == (1, True)
+
+
+def test_a_sweep_file_that_is_damaged_is_named(tmp_path):
+    (tmp_path / "sweep.json").write_text("{")
+    refused = invoke("status", tmp_path)
+    assert (refused.exit_code, "sweep.json is damaged" in refused.stderr) == (1, True)
 
 
 def test_groups_can_be_swept_and_names_are_safe_for_folders(tmp_path):
@@ -471,6 +515,20 @@ def test_a_registration_holds_what_is_fixed_and_stands(tmp_path):
 def test_ranges_are_short():
     assert ranges([5, 3, 4, 9, 0, 1]) == "0-1, 3-5, 9"
     assert ranges([]) == ""
+
+
+@pytest.mark.parametrize("verb", ["status", "collect", "report", "retry", "certify"])
+def test_a_folder_without_a_study_is_refused_and_left_alone(tmp_path, verb):
+    for folder in (tmp_path, tmp_path / "nothing"):
+        refused = invoke(verb, folder)
+        assert (refused.exit_code, "holds no study; run one first" in refused.stderr) == (1, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    refused = invoke("run", *NORMAL, f"output={tmp_path / 'file'}")
+    assert (refused.exit_code, "Not a directory; check the path and its rights" in refused.stderr) == (1, True)
 
 
 def test_status_and_collect_say_what_is_missing(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ from mice_sim.study.replicate import Replicator
 from mice_sim.study.run import identity, run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
+from mice_sim.study.targets import run_until
 
 SMALL = ["experiment=volker_vink_2021", "replicates=12"]
 
@@ -150,6 +152,8 @@ def test_a_study_that_is_extended_equals_one_run_at_once(tmp_path, plain):
     Study.run([*SMALL, "execution=serial", "replicates=6"], tmp_path)
     longer = Study.run([*SMALL, "execution=serial"], tmp_path)
     assert same(longer.summary, plain.summary)
+    shorter = run_study(dataclasses.replace(longer.config, replicates=5))
+    assert (shorter.planned, shorter.present, shorter.ran) == (5, 5, 0)
 
 
 def test_a_study_that_is_finished_runs_nothing_again(plain):
@@ -190,6 +194,19 @@ def test_other_code_or_data_make_another_study(tmp_path, monkeypatch, what):
         run_study(config)
 
 
+def test_what_a_cluster_has_in_hand_is_not_run_and_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("mice_sim.study.run.slurm.in_flight", lambda folders: {folder: {1, 3, 9} for folder in folders})
+    command = ["experiment=volker_vink_2021", "replicates=4", "execution=serial", f"output={tmp_path}"]
+    result = CliRunner().invoke(main, ["run", *command])
+    assert (result.exit_code, "2 replicates submitted" in result.stdout) == (4, True)
+    assert list(Store(tmp_path).records()) == [0, 2]
+    status = CliRunner().invoke(main, ["status", str(tmp_path)])
+    assert (status.exit_code, "On the cluster  1, 3" in status.stdout) == (4, True)
+    until = compose([*command, "+until={batch: 2, bias: 1e-9}"])
+    report, missed = run_until(until)
+    assert (report.submitted, missed, list(Store(tmp_path).records())) == (1, {}, [0, 2])
+
+
 # ---- failing
 
 
@@ -228,6 +245,7 @@ def test_what_fails_is_recorded_and_changes_nothing_else(tmp_path, third_synthes
 def test_what_failed_is_run_again_when_asked(tmp_path, third_synthesis_fails, plain):
     study = Study.run(["experiment=volker_vink_2021", "replicates=5", "execution=serial"], tmp_path)
     third_synthesis_fails()
+    assert run_study(dataclasses.replace(study.config, replicates=2), again=True).ran == 0
     report = run_study(study.config, again=True)
     assert (report.ran, report.failed) == (1, 0)
     assert same(summarise(study.store, 5, 5), summarise(plain.store, 5, 5))

@@ -140,8 +140,6 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
-    if not 0 < float(pooling["level"]) < 1:
-        raise MiceSimError(f"pooling.level is {pooling['level']!r}; give a number between 0 and 1.")
     if sum(given.get("kind") == "discrimination" for given in config.values()) > 1:
         raise MiceSimError("A study takes one analysis of kind discrimination; drop the others.")
     return {name: _make(name, given, pooling, truth) for name, given in config.items()}
@@ -187,6 +185,8 @@ def true_values(name: str, given: Mapping[str, Any], block: Block, found: np.nda
     for term in known:
         if term not in block.terms:
             raise MiceSimError(f"analysis.{name}.truth names the term '{term}'{nearest(str(term), block.terms)}")
+        if isinstance(known[term], bool) or not isinstance(known[term], int | float):
+            raise MiceSimError(f"analysis.{name}.truth.{term} is {known[term]!r}; give a number.")
     # The first statistic of a block is its estimate; others, such as standard errors, have no truth then.
     values = np.full((len(block.statistics), len(block.terms)), np.nan)
     values[0] = [float(known.get(term, np.nan)) for term in block.terms]

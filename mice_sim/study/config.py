@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from mice_sim.resources import read_yaml, resource
 from mice_sim.study.measures import get_measure
 
 MODES = ("linked",)
+MOST_REPLICATES = 10_000_000  # a part's name has seven digits
+SWEEP_MANIFEST = "sweep.json"
 ENGINES = ("serial", "loky", "slurm", "dask")
 SLURM: Mapping[str, Any] = {
     "partition": None, "account": None, "minutes": None, "memory_mib": None, "array": None, "setup": [], "wait": False,
@@ -71,15 +73,19 @@ class StudyConfig:
         for name in names:
             if name not in given:
                 raise MiceSimError(f"The configuration lacks the key '{name}'; give it a value.")
+        _check_kinds(given)
         execution = vars(Execution()) | dict(given["execution"])
         _check_known("execution", execution, [f.name for f in dataclasses.fields(Execution)])
         _check_execution(execution)
         execution["slurm"] = {**SLURM, **execution["slurm"]}
         for name, least in (("replicates", 1), ("seed", 0)):
-            if isinstance(given[name], bool) or not isinstance(given[name], int) or given[name] < least:
+            if not _whole(given[name], least):
                 raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
-        for name in (*given["measures"]["show"], *(k for k in given["until"] if k != "batch")):
+        if given["replicates"] > MOST_REPLICATES:
+            raise MiceSimError(f"replicates is {given['replicates']}; give at most {MOST_REPLICATES}.")
+        for name in given["measures"]["show"]:
             get_measure(name)
+        _check_until(given["until"])
         for options in variants(given["synthesis"]).values():
             mode = options.get("mode", "linked")
             if mode not in MODES:
@@ -187,9 +193,11 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
     Raises MiceSimError if the folder holds no study, or an override speaks of anything else.
     """
     file = Path(directory) / "config.yaml"
+    if is_sweep(directory):
+        raise MiceSimError(f"{directory} holds a sweep; name one of its points, which are in {directory}/points.")
     if not file.exists():
         raise MiceSimError(f"{directory} holds no study; run one first with `mice-sim run output={directory}`.")
-    mapping = read_yaml(file)
+    mapping = read_stored(file, lambda path: dict(read_yaml(path)))
     for text in overrides:
         override = parse_override(text)
         group, _, key = override.key.partition(".")
@@ -203,6 +211,22 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
     return StudyConfig.from_mapping({**mapping, "output": str(directory)})
 
 
+def is_sweep(directory: Path) -> bool:
+    return (Path(directory) / SWEEP_MANIFEST).exists()
+
+
+def read_stored(file: Path, read: Callable[[Path], Any]) -> Any:
+    """Return `read(file)` of a file that a run writes; raises MiceSimError if it is missing or damaged."""
+    import yaml
+
+    try:
+        return read(file)
+    except FileNotFoundError:
+        raise MiceSimError(f"There is no {file}; run the same study again, which writes it.") from None
+    except (ValueError, TypeError, yaml.YAMLError):
+        raise MiceSimError(f"{file} is damaged; delete it and run the same study again, which writes it.") from None
+
+
 def _check_groups(overrides: Sequence[str]) -> None:
     """Raise MiceSimError for an override that chooses a file which conf/ does not have.
 
@@ -211,7 +235,8 @@ def _check_groups(overrides: Sequence[str]) -> None:
     for override in overrides:
         name, _, value = override.partition("=")
         group = resource("conf") / name
-        if "/" not in name and group.is_dir() and value != "null" and not (group / f"{value}.yaml").exists():
+        empty = name == "experiment" and value == "null"
+        if "/" not in name and group.is_dir() and not empty and not (group / f"{value}.yaml").exists():
             known = sorted(path.stem for path in group.glob("*.yaml"))
             raise MiceSimError(f"There is no {name} '{value}'{nearest(value, known)}")
 
@@ -225,6 +250,8 @@ def _explain(error: Exception, overrides: Sequence[str]) -> str:
         return f"The configuration has no key '{key}'; see the files in conf/, or write +{key}=… to add it."
     for override in overrides:
         if override in message:
+            if "add --multirun" in message:
+                return f"The override {override!r} gives several values; run a sweep with -m, or give one."
             return f"The override {override!r} can't be read; write key=value, and quote values: 'key=\"a value\"'."
     return f"The configuration can't be composed: {message}"
 
@@ -233,6 +260,51 @@ def _check_known(what: str, given: Mapping[str, Any], known: list[str]) -> None:
     for key in given:
         if key not in known:
             raise MiceSimError(f"The {what} has no key '{key}'{nearest(str(key), known)}")
+
+
+def _check_kinds(given: Mapping[str, Any]) -> None:
+    """Raise MiceSimError for a part that is not of the kind that its readers go by."""
+    if not isinstance(given["output"], str) or not given["output"]:
+        raise MiceSimError(f"output is {given['output']!r}; give the name of a folder.")
+    parts = {name: given[name] for name in ("data", "resampling", "synthesis", "analysis", "pooling", "measures",
+                                            "until", "sweep", "execution", "report")}  # fmt: skip
+    for name, part in parts.items():
+        _check_mapping(name, part)
+    if not given["analysis"]:
+        raise MiceSimError("The study has no analysis; give it one, such as analysis=growth.")
+    for name, part in given["analysis"].items():
+        _check_mapping(f"analysis.{name}", part)
+    _check_mapping("synthesis.variants", given["synthesis"].get("variants") or {})
+    for name, part in (given["synthesis"].get("variants") or {}).items():
+        _check_mapping(f"synthesis.variants.{name}", part)
+    level, shown = given["pooling"].get("level"), given["measures"].get("show")
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise MiceSimError(f"pooling.level is {level!r}; give a number between 0 and 1.")
+    if not isinstance(shown, list):
+        raise MiceSimError(f"measures.show is {shown!r}; give a list, such as [bias, coverage].")
+
+
+def _check_mapping(name: str, part: Any) -> None:
+    if not isinstance(part, Mapping):
+        raise MiceSimError(f"{name} is {part!r}; give it keys and values, as in {name}={{key: value}}.")
+
+
+def _check_until(until: Mapping[str, Any]) -> None:
+    targets = {name: mcse for name, mcse in until.items() if name != "batch"}
+    if until and not targets:
+        raise MiceSimError("until names no measure; give it one, such as +until.coverage=0.005.")
+    if not _whole(until.get("batch", 1), 1):
+        raise MiceSimError(f"until.batch is {until['batch']!r}; give a whole number of at least 1.")
+    check_targets(targets)
+
+
+def check_targets(targets: Mapping[str, Any]) -> dict[str, float]:
+    """Return the targets; raises MiceSimError for an unknown measure or an error that is not positive."""
+    for name, mcse in targets.items():
+        get_measure(name)
+        if isinstance(mcse, bool) or not isinstance(mcse, int | float) or not mcse > 0:
+            raise MiceSimError(f"The target of {name} is {mcse!r}; give a Monte Carlo standard error above 0.")
+    return {name: float(mcse) for name, mcse in targets.items()}
 
 
 def _check_execution(execution: Mapping[str, Any]) -> None:

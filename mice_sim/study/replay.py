@@ -96,7 +96,7 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
             again = Store(Path(folder))
             other = dataclasses.replace(config, output=folder, execution=execution)
             again.open(other, own, store.links())
-            run_points([Point(other, again, study_hash(own), 0, order, [])], execution)
+            run_points([Point(other, again, study_hash(own), 0, 0, order, [])], execution)
             found = again.records()
             for number in chosen:
                 stored, new = records[number].passports[number], found[number].passports[number]

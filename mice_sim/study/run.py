@@ -54,7 +54,7 @@ class RunReport:
     """What a run did and cost.
 
     planned, present, ran, failed : replicates asked for, found finished, run now, with failures in all.
-    submitted : replicates that were handed to a cluster and not waited for.
+    submitted : replicates that a cluster has in hand, from this run or an earlier one.
     startup_seconds : imports of this process apart, loading, checking and compiling.
     wall_seconds : from the first task handed over to the last one stored.
     cpu_seconds : of the replicates alone, over all workers. peak_mib : of the largest worker.
@@ -77,12 +77,13 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Point:
-    """A study that was checked and whose folder was claimed: what is there, and what is to do."""
+    """A study that was checked and whose folder was claimed: what is there, on a cluster, and to do."""
 
     config: StudyConfig
     store: Store
     study: str
     present: int
+    waiting: int
     todo: list[int]
     set_aside: list[str]
 
@@ -137,7 +138,9 @@ def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ())
     else:
         todo = [r for r in range(config.replicates) if r not in records and r not in busy]
     present = sum(r < config.replicates for r in records)
-    return Point(config, store, study, present, todo, [f"{bad.path.name}: {bad.why}" for bad in set_aside])
+    waiting = sum(r in busy for r in range(config.replicates) if r not in records)
+    unusable = [f"{bad.path.name}: {bad.why}" for bad in set_aside]
+    return Point(config, store, study, present, waiting, todo, unusable)
 
 
 def warm_up(point: Point | None) -> None:
@@ -181,7 +184,7 @@ def _report(point: Point, done: list[Done], wall: float) -> RunReport:
         present=point.present,
         ran=ran,
         failed=len(point.store.failures(point.config.replicates)),
-        submitted=len(point.todo) - ran,
+        submitted=point.waiting + len(point.todo) - ran,
         startup_seconds=0.0,
         wall_seconds=wall,
         cpu_seconds=sum(part.cpu_seconds for part in done),
@@ -200,7 +203,7 @@ def finish(point: Point, report: RunReport) -> None:
 def work(task: Task) -> Done:
     """Run and store the replicates of a task; what every engine calls, in whatever process.
 
-    What is finished is stored at least every minute, on SIGTERM and SIGUSR1, and when the process
+    What is finished is stored at least every minute, on SIGTERM, SIGUSR1 and Ctrl-C, and when the process
     that started this one is gone.
     """
     shared = replicator(task.key)
@@ -224,6 +227,8 @@ def work(task: Task) -> Done:
                 store.write(shared.layout, rows, study)
                 rows, flushed = [], time.monotonic()
             if leaving:
+                if signals.caught == signal.SIGINT:
+                    raise KeyboardInterrupt
                 raise SystemExit(128 + (signals.caught or signal.SIGTERM))
     peak = unix.getrusage(unix.RUSAGE_SELF).ru_maxrss / 1024
     return Done(task.directory, len(task.replicates), cpu, peak)
@@ -240,14 +245,14 @@ def one_thread() -> AbstractContextManager:
 
 
 class _Signals:
-    """Notes SIGTERM and SIGUSR1 instead of dying from them, where the process allows it."""
+    """Notes SIGTERM, SIGUSR1 and Ctrl-C instead of dying from them, where the process allows it."""
 
     caught: int = 0
 
     def __enter__(self) -> _Signals:
         # Only the main thread may set handlers; a dask worker runs tasks in another.
         main = threading.current_thread() is threading.main_thread()
-        wanted = (signal.SIGTERM, signal.SIGUSR1) if main else ()
+        wanted = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT) if main else ()
         self._before = {number: signal.signal(number, self._note) for number in wanted}
         return self
 

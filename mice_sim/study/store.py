@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import dump_yaml
-from mice_sim.study.config import StudyConfig, stored_config
+from mice_sim.study.config import StudyConfig, is_sweep, read_stored, stored_config
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
 
 LABELS = ("source", "analysis", "term", "statistic")
@@ -60,8 +61,10 @@ class Store:
     def open(self, config: StudyConfig, identity: dict, links: list[dict[str, str]]) -> list[Unreadable]:
         """Claim the folder for a study and set aside the part files that can't be used; return these.
 
-        Raises MiceSimError if the folder holds another study's replicates.
+        Raises MiceSimError if the folder holds another study's replicates, or a sweep.
         """
+        if is_sweep(self.directory):
+            raise MiceSimError(f"{self.directory} holds a sweep; choose another output for the study.")
         with _writing(self.directory):
             self.parts_directory.mkdir(parents=True, exist_ok=True)
             self._sweep_up()
@@ -88,7 +91,7 @@ class Store:
     @cached_property
     def identity(self) -> dict:
         """The identity of the study whose replicates are here."""
-        return json.loads(self._identity_file.read_text(encoding="utf-8"))
+        return read_stored(self._identity_file, _read_json)
 
     @cached_property
     def study(self) -> str:
@@ -101,7 +104,7 @@ class Store:
 
     def links(self) -> list[dict[str, str]]:
         """Return the steps of every replicate's hash chain, with the streams that they draw from."""
-        return json.loads((self.directory / "links.json").read_text(encoding="utf-8"))
+        return read_stored(self.directory / "links.json", _read_json)
 
     def _sweep_up(self) -> None:
         """Delete the temporary files of processes of this machine that are no more."""
@@ -175,7 +178,7 @@ class Store:
 
     def original(self) -> pd.DataFrame:
         """Return the rows of the reference data itself."""
-        return pq.read_table(self.parts_directory / "original.parquet").to_pandas()
+        return read_stored(self.parts_directory / "original.parquet", lambda file: pq.read_table(file).to_pandas())
 
     def labels(self) -> pd.DataFrame:
         """Return the labels of a replicate's rows (source, analysis, term, statistic)."""
@@ -259,6 +262,10 @@ def _read(path: Path) -> tuple[dict[int, int], np.ndarray, np.ndarray]:
         table["value"].to_numpy().reshape(shape),
         table["synthesis_variance"].to_numpy().reshape(shape),
     )
+
+
+def _read_json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _temporary(path: Path) -> Path:

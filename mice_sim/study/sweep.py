@@ -15,12 +15,18 @@ import pandas as pd
 
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
-from mice_sim.study.config import StudyConfig, Unresolved, compose, parse_override
+from mice_sim.study.config import (
+    SWEEP_MANIFEST,
+    StudyConfig,
+    Unresolved,
+    compose,
+    parse_override,
+    read_stored,
+)  # fmt: skip
 from mice_sim.study.performance import compare, performance
 from mice_sim.study.run import Point, Progress, RunReport, finish, in_flight, prepare, run_points, warm_up
 from mice_sim.study.store import Store
 
-MANIFEST = "sweep.json"
 LONGEST_NAME = 200
 
 
@@ -60,12 +66,16 @@ def read_sweep(overrides: Sequence[str]) -> Sweep:
     fixed = tuple(text for text, p in zip(overrides, parsed, strict=True) if p.key not in given)
     base = compose(fixed)
     named = {p.key for p in parsed}
-    axes = {str(k): list(v) for k, v in base.sweep.items() if k not in named} | given
+    axes = {str(k): v for k, v in base.sweep.items() if k not in named} | given
     if not axes:
         raise MiceSimError("There is nothing to sweep; give a key several values, such as synthesis.m=5,10.")
+    if base.until:
+        raise MiceSimError("A sweep runs all replicates of its points; drop until, or run its points alone.")
     for key, values in axes.items():
-        if not values or len({_text(v) for v in values}) < len(values):
-            raise MiceSimError(f"The axis {key} is {values}; give it different values.")
+        if key.split(".")[0] in ("output", "execution", "until", "sweep"):
+            raise MiceSimError(f"{key} is the same for all points of a sweep; give it one value.")
+        if not isinstance(values, list) or not values or len({_text(v) for v in values}) < len(values):
+            raise MiceSimError(f"The axis {key} is {values!r}; give it a list of different values.")
     return Sweep(base, axes, fixed)
 
 
@@ -96,6 +106,8 @@ class PointDone:
 
 def run_sweep(sweep: Sweep, progress: Progress | None = None, again: bool = False) -> list[PointDone]:
     """Run what the points lack, all points together; one that can't run does not stop the others."""
+    if (sweep.base.directory / "config.yaml").exists():
+        raise MiceSimError(f"{sweep.base.directory} holds a single study; choose another output for the sweep.")
     points: dict[str, Point] = {}
     errors: dict[str, str] = {}
     configs = dict(sweep.configs())
@@ -120,15 +132,16 @@ def write_manifest(sweep: Sweep, errors: Mapping[str, str]) -> None:
               for values in sweep.values()}  # fmt: skip
     manifest = {"study": sweep.base.study, "aims": sweep.base.aims, "axes": sweep.axes, "points": points}
     sweep.base.directory.mkdir(parents=True, exist_ok=True)
-    (sweep.base.directory / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-
-
-def is_sweep(directory: Path) -> bool:
-    return (Path(directory) / MANIFEST).exists()
+    (sweep.base.directory / SWEEP_MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    return json.loads((Path(directory) / MANIFEST).read_text(encoding="utf-8"))
+    return read_stored(Path(directory) / SWEEP_MANIFEST, lambda file: json.loads(file.read_text(encoding="utf-8")))
+
+
+def point_errors(directory: Path) -> dict[str, str]:
+    """Return, by name, why points could not run."""
+    return {name: point["error"] for name, point in read_manifest(directory)["points"].items() if point["error"]}
 
 
 def point_directories(directory: Path) -> list[Path]:

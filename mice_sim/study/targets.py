@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.errors import MiceSimError
-from mice_sim.study.config import StudyConfig
+from mice_sim.study.config import StudyConfig, check_targets
 from mice_sim.study.measures import get_measure, replicates_for, share_mcse
 from mice_sim.study.performance import performance
 from mice_sim.study.run import Progress, RunReport, run_study
@@ -30,15 +30,6 @@ def parse_targets(texts: Sequence[str]) -> dict[str, float]:
                 f"The target {text!r} can't be read; write MEASURE=MCSE, as in coverage=0.005."
             ) from None
     return check_targets(targets)
-
-
-def check_targets(targets: Mapping[str, float]) -> dict[str, float]:
-    """Return the targets; raises MiceSimError for an unknown measure or an error that is not positive."""
-    for name, mcse in targets.items():
-        get_measure(name)
-        if isinstance(mcse, bool) or not isinstance(mcse, int | float) or not mcse > 0:
-            raise MiceSimError(f"The target of {name} is {mcse!r}; give a Monte Carlo standard error above 0.")
-    return {name: float(mcse) for name, mcse in targets.items()}
 
 
 def judged(frame: pd.DataFrame, config: StudyConfig) -> pd.DataFrame:
@@ -103,9 +94,10 @@ def run_until(config: StudyConfig, progress: Progress | None = None) -> tuple[Ru
     """Run a study in batches until its `until` is met, or all its replicates are there.
 
     Batches are replicates 0..R−1, whatever was there before, so that a study that is run again stops at the same
-    R. Returns the report of the whole run, and the targets that all replicates did not meet.
+    R. Returns the report of the whole run, and the targets that all replicates did not meet; a batch that a cluster
+    has in hand ends the run.
     """
-    targets = check_targets({k: v for k, v in config.until.items() if k != "batch"})
+    targets = {name: mcse for name, mcse in config.until.items() if name != "batch"}
     batch = int(config.until.get("batch", BATCH))
     reports: list[RunReport] = []
     for size in [*range(batch, config.replicates, batch), config.replicates]:
