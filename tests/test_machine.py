@@ -173,7 +173,8 @@ def test_a_models_own_truth_is_that_of_its_population(tmp_path):
         ("synthesis.mode=linkd", "There is no synthesis.mode 'linkd'; did you mean 'linked'?"),
     ],
 )
-def test_a_wrong_study_is_refused_in_one_sentence(tmp_path, override, words):
+def test_a_wrong_study_is_refused_in_one_sentence(tmp_path, monkeypatch, override, words):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(MiceSimError) as caught:
         run_study(normal(tmp_path, "replicates=1", override))
     assert words in str(caught.value)
