@@ -76,7 +76,13 @@ def main() -> None:
 @click.option("-m", "--multirun", is_flag=True, help="Plan a sweep: keys may have several values.")
 @click.option("--target-mcse", "targets", multiple=True, metavar="MEASURE=MCSE",
               help="Say how many replicates bring this Monte Carlo error down to that; may be repeated.")  # fmt: skip
-@click.option("--pilot", default=8, show_default=True, help="Replicates that the pilot runs at a point.")
+@click.option(
+    "--pilot",
+    default=8,
+    type=click.IntRange(min=2),
+    show_default=True,
+    help="Replicates that the pilot runs at a point.",
+)
 def plan(overrides: tuple[str, ...], multirun: bool, targets: tuple[str, ...], pilot: int) -> None:
     """Say what a study will cost, by a pilot run on the spot; nothing is stored or submitted.
 
@@ -393,7 +399,13 @@ def replay(directory: Path, replicate: int) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--replicates", default=5, show_default=True, help="How many random replicates to run again.")
+@click.option(
+    "--replicates",
+    default=5,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="How many random replicates to run again.",
+)
 @click.option("--execution", "named", multiple=True, help="An execution of conf/execution/ to add, such as dask.")
 def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
     """Run a few random replicates again, by other engines, chunks and orders, and check their hashes.
@@ -401,7 +413,7 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
     \b
     Examples:
       mice-sim certify results/volker_vink_2021
-      mice-sim certify results/volker_vink_2021 --replicates 20 --execution execution.address=tcp://host:8786
+      mice-sim certify results/volker_vink_2021 --replicates 20 --execution "dask execution.address=tcp://host:8786"
 
     The verdict goes into the report. The exit code is 0 if all hashes agree, 5 if not.
     """
@@ -409,7 +421,9 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
     from mice_sim.study.replay import certify as check
 
     executions = [Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3)]
-    executions += [_stored(directory, tuple(text.split())).execution for text in named]
+    for text in named:
+        overrides = [word if "=" in word else f"execution={word}" for word in text.split()]
+        executions.append(_stored(directory, tuple(overrides)).execution)
     verdict = check(directory, replicates, executions)
     for found in verdict["checks"]:
         if found["differs"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import os
 import random
@@ -14,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
@@ -21,8 +23,10 @@ from mice_sim.errors import MiceSimError
 from mice_sim.study import run as runner
 from mice_sim.study.config import StudyConfig, compose
 from mice_sim.study.performance import performance
-from mice_sim.study.replicate import Replicator
+from mice_sim.study.replicate import Replicator, replicator
+from mice_sim.study.rows import Failure
 from mice_sim.study.run import Task, run_study, work
+from mice_sim.study.status import status
 from mice_sim.study.store import Store
 
 LIGHT = [
@@ -188,7 +192,7 @@ def test_a_part_of_no_use_is_named_set_aside_and_run_again(tmp_path, undisturbed
     else:
         whole = part.read_bytes()
         part.write_bytes({"cut off": whole[: len(whole) // 2], "empty": b"", "not parquet": b"PAR1" * 400}[harm])
-    assert [bad.path for bad in Store(tmp_path).scan()[1]] == [part]
+    assert [bad.path for bad in status(tmp_path).unreadable] == [part]
     why = "of another study, or of other code" if harm == "foreign" else "cut off, or no file of mice_sim"
     report = run_study(config)
     assert report.set_aside == [f"{part.name}: {why}"]
@@ -230,6 +234,37 @@ LEFT_BEHIND = {
     "alive": (socket.gethostname(), os.getpid()),
     "elsewhere": ("another machine", 2**22 + 1),
 }
+
+
+def test_a_folder_without_replicates_may_become_another_study(tmp_path):
+    runner.prepare(light(tmp_path, "replicates=2", "execution=serial"))
+    point = runner.prepare(light(tmp_path, "replicates=2", "execution=serial", "seed=5"))
+    work(point.task((0, 1)))
+    assert list(point.store.records()) == [0, 1]
+
+
+def test_a_part_that_was_written_again_is_read_again(tmp_path):
+    config = light(tmp_path, "replicates=1", "execution=serial")
+    point = runner.prepare(config)
+    shared = replicator(config.key())
+    rows = shared.run(0)
+    failed = dataclasses.replace(rows, failures=[Failure("synthetic", "linear", "a test wants this", "")])
+    point.store.write(shared.layout, [failed], point.study)
+    assert list(point.store.failures(1)) == [0]
+    point.store.write(shared.layout, [rows], point.study)
+    assert not point.store.failures(1)
+
+
+def test_every_event_is_gathered_once(tmp_path):
+    config = light(tmp_path, "replicates=2", "execution=serial")
+    point = runner.prepare(config)
+    shared = replicator(config.key())
+    event = {"source": "synthetic", "variable": "hgt", "what": "dropped", "why": "constant", "set": 1, "iteration": 1}
+    rows = [dataclasses.replace(shared.run(r), events=[{"replicate": r, **event}]) for r in range(2)]
+    point.store.write(shared.layout, rows, point.study)
+    point.store.write(shared.layout, rows[1:], point.study)
+    point.store.write_events()
+    assert pd.read_parquet(tmp_path / "events.parquet")["replicate"].tolist() == [0, 1]
 
 
 def test_only_temporary_files_of_dead_processes_of_this_machine_are_swept_up(tmp_path):

@@ -17,7 +17,8 @@ from mice_sim.cli import main
 from mice_sim.errors import MiceSimError
 from mice_sim.resources import resource
 from mice_sim.study import analyses
-from mice_sim.study.config import Execution, StudyConfig, compose
+from mice_sim.study.config import Execution, StudyConfig, compose, stored_config
+from mice_sim.study.engines import ENGINES
 from mice_sim.study.measures import MEASURES
 from mice_sim.study.performance import performance
 from mice_sim.study.plan import plan
@@ -34,7 +35,7 @@ from mice_sim.study.sweep import (
     sweep_comparisons,
     sweep_performance,
 )  # fmt: skip
-from mice_sim.study.targets import needs, run_until, unmet
+from mice_sim.study.targets import judged, needs, run_until, unmet
 
 NORMAL = ["data=mvn", "resampling=fresh", "resampling.n=80", "analysis=regression", "synthesis.m=3",
           "execution=serial", "execution.progress=false"]  # fmt: skip
@@ -131,6 +132,8 @@ def test_the_truth_of_normal_data_is_exact(study):
 
 def test_a_truth_can_be_given_by_term(tmp_path):
     config = ran(tmp_path, "replicates=6", "+analysis.linear.truth={x1: 7.5}")
+    original = Store(tmp_path).original().query("analysis == 'linear'").set_index(["statistic", "term"])["value"]
+    assert original.dropna().to_dict() == {("estimate", "x1"): 7.5}
     bias = measured(config).query("measure == 'bias' and analysis == 'linear' and source == 'sample'")
     assert list(bias["term"]) == ["x1"]
     assert bias["estimate"].item() == pytest.approx(1 / 3 - 7.5, abs=0.3)
@@ -155,6 +158,8 @@ def test_a_models_own_truth_is_that_of_its_population(tmp_path):
         ("+analysis.linear.trut=sample", "has no key 'trut'; did you mean 'truth'?"),
         ("+synthesis.variants={sample: {}}", "A method can't be called 'sample'"),
         ("analysis.linear.kind=lineal", "unknown kind 'lineal'; did you mean 'linear'?"),
+        ("+analysis.all={kind: descriptives, truth: {x1: 1}}", "analysis.all has several statistics a term"),
+        ("synthesis.m=1", "pooling needs at least two sets"),
         ("+analysis.linear.truth={x1: abc}", "analysis.linear.truth.x1 is 'abc'; give a number"),
         ("analysis.linear=3", "analysis.linear is 3; give it keys and values"),
         ("+synthesis.variants={a: 3}", "synthesis.variants.a is 3; give it keys and values"),
@@ -261,7 +266,9 @@ def test_a_planted_singular_fit_is_counted_listed_replayed_and_run_again(tmp_pat
     one, other = measured(config), measured(healthy)
     others = (one["source"] != "fragile").to_numpy()
     pd.testing.assert_frame_equal(one[others], other[(other["source"] != "fragile").to_numpy()], check_exact=True)
-    assert replay(config.directory, 11).differs == "fragile set 1"
+    mended = replay(config.directory, 11)
+    assert (mended.differs, mended.largest_difference > 0) == ("fragile set 1", True)
+    assert "→ fragile set 1" in invoke("replay", config.directory, 11).stdout
     assert invoke("retry", config.directory).exit_code == 0
     assert not status(config.directory).failures
     pd.testing.assert_frame_equal(measured(config), other, check_exact=True)
@@ -295,12 +302,31 @@ def test_a_link_depends_on_all_links_before_it():
     one, other = shared.run(0).passport, shared.run(1).passport
     assert not set(one) & set(other)
     assert shared.run(0).passport == one
+    twins = replicator(normal(Path("x"), "+synthesis.variants={a: {}, b: {}}").key())
+    passport = dict(zip((link["link"] for link in twins.links), twins.run(0).passport, strict=True))
+    assert passport["a set 1"] != passport["b set 1"]  # the sets are the same, what went before is not
 
 
-def test_a_certificate_holds_what_other_engines_gave(tmp_path):
+def test_a_replay_says_whether_the_code_is_the_same(study, monkeypatch):
+    assert replay(study.directory, 3).same_code
+    monkeypatch.setattr("mice_sim.study.replay.identity", lambda key: {"code": "other"})
+    assert not replay(study.directory, 3).same_code
+    refused = invoke("certify", study.directory)
+    assert (refused.exit_code, "was made by other code or data" in refused.stderr) == (1, True)
+
+
+def test_a_study_with_other_samples_has_none_in_common(tmp_path, study):
+    assert same_samples(Store(study.directory), Store(ran(tmp_path, "replicates=5", "seed=9").directory)) == (5, 0)
+
+
+def test_a_certificate_holds_what_other_engines_gave(tmp_path, monkeypatch):
     config = ran(tmp_path, "replicates=6")
     executions = [Execution("serial", 1, 2), Execution("loky", 2, 1)]
+    used = []
+    for name, engine in list(ENGINES.items()):
+        monkeypatch.setitem(ENGINES, name, lambda *given, name=name, engine=engine: used.append(name) or engine(*given))
     verdict = certify(tmp_path, 3, executions)
+    assert used == ["serial", "loky"]
     assert verdict["agrees"]
     assert len(verdict["checks"]) == 6
     stored = json.loads((tmp_path / "certificate.json").read_text())
@@ -314,6 +340,12 @@ def test_a_certificate_holds_what_other_engines_gave(tmp_path):
     bad = certify(tmp_path, 3, executions[:1])
     assert not bad["agrees"]
     assert bad["checks"][0]["differs"] == "sample"
+    monkeypatch.setattr("mice_sim.cli._report", lambda directory: None)
+    told = invoke("certify", tmp_path, "--replicates", 1)
+    assert (told.exit_code, "sample differs" in told.stderr) == (5, True)
+    assert invoke("certify", tmp_path, "--replicates", 0).exit_code == 2
+    refused = invoke("certify", tmp_path, "--execution", "dusk")
+    assert (refused.exit_code, "There is no execution 'dusk'" in refused.stderr) == (1, True)
 
 
 # ---- plans and targets
@@ -330,6 +362,8 @@ def test_a_plan_counts_points_replicates_and_tasks(tmp_path):
     assert not list(tmp_path.iterdir())
     ran(tmp_path / "0", "replicates=30")
     assert plan(points, replicates=2)[0].replicates == 330
+    assert plan([dataclasses.replace(points[0], replicates=10)], replicates=2)[0].replicates == 0
+    assert invoke("plan", *NORMAL, "--pilot", "1").exit_code == 2
 
 
 def test_targets_say_how_many_replicates(study):
@@ -357,9 +391,20 @@ def test_a_study_runs_until_its_targets_are_met(tmp_path):
         frame = performance(Store(tmp_path), {**config.to_mapping(), "replicates": size})
         assert (unmet(frame, {"bias": 0.02}, config) == {}) == met
     again, _ = run_until(config)
-    assert again.ran == 0
+    assert (again.ran, again.present) == (0, present)
+    assert set(judged(frame, config)["source"]) == {"synthetic"}
     _, missing = run_until(normal(tmp_path, f"replicates={present}", "+until={batch: 20, bias: 1e-6}"))
     assert set(missing) == {"bias"}
+
+
+def test_a_study_that_misses_its_targets_runs_all_replicates_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("mice_sim.cli._report", lambda directory: None)
+    result = invoke("run", *NORMAL, f"output={tmp_path}", "replicates=50", "+until={batch: 20, bias: 1e-6}")
+    assert (result.exit_code, "but bias has a Monte Carlo error of" in result.stderr) == (0, True)
+    assert list(Store(tmp_path).records()) == list(range(50))
+    assert "50 replicates in" in result.stdout
+    _, missing = run_until(normal(tmp_path / "one", "replicates=1", "+until.bias=1"))
+    assert missing == {"bias": np.inf}  # one replicate has no error
 
 
 def test_a_share_of_one_is_not_taken_for_an_exact_number(study):
@@ -384,7 +429,23 @@ def test_a_sweep_runs_every_combination_in_folders_named_after_it(sweep):
     assert [point.name for point in done] == names
     assert [path.name for path in point_directories(made.base.directory)] == names
     assert [point.report.ran for point in done] == [12] * 4
+    files = [path / name for path in point_directories(made.base.directory)
+             for name in ("events.parquet", "provenance.json")]  # fmt: skip
+    before = [file.stat().st_mtime_ns for file in files]
     assert [point.report.ran for point in run_sweep(made)] == [0] * 4
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_a_sweep_leaves_to_the_cluster_what_it_has_in_hand(tmp_path, monkeypatch):
+    monkeypatch.setattr("mice_sim.study.run.slurm.in_flight", lambda folders: {folder: {1} for folder in folders})
+    made = read_sweep([*NORMAL, f"output={tmp_path}", "replicates=3", "synthesis.m=2,3"])
+    assert [(p.report.ran, p.report.submitted) for p in run_sweep(made)] == [(2, 1), (2, 1)]
+
+
+def test_a_sweep_can_be_run_again_where_it_failed(sweep, monkeypatch):
+    monkeypatch.setattr("mice_sim.cli._report", lambda directory: None)
+    result = invoke("retry", sweep[0].base.directory)
+    assert (result.exit_code, result.stdout.count("0 replicates run again, 0 still fail")) == (0, 4)
 
 
 def test_a_point_of_a_sweep_is_the_study_run_alone(sweep, tmp_path):
@@ -428,6 +489,8 @@ def test_a_point_that_cannot_run_does_not_stop_the_others(tmp_path):
     )
     assert result.exit_code == 3
     assert "synthesis.rule=mice-3.16 can't run: " in result.stderr
+    told = invoke("status", tmp_path)
+    assert (told.exit_code, "synthesis.rule=mice-3.16 can't run: " in told.stderr) == (3, True)
 
 
 def test_a_sweep_in_the_configuration_yields_to_the_command_line(tmp_path):
@@ -508,6 +571,20 @@ def test_a_registration_holds_what_is_fixed_and_stands(tmp_path):
     (tmp_path / "preregistration.md").write_text(document + "afterthought")
     rows = {what: (old, new) for what, old, new in registered_against_executed(tmp_path, config.to_mapping())}
     assert rows["Document"][0] != rows["Document"][1]
+    assert {"until", "sweep", "measures"} <= set(rows)
+    assert (record["replicates_there"], "configuration.seed" in rows) == (0, False)
+
+
+def test_a_registration_says_what_was_there_and_what_differs(tmp_path):
+    from mice_sim.report.preregistration import registered_against_executed
+
+    ran(tmp_path, "replicates=5")
+    assert invoke("preregister", *NORMAL, f"output={tmp_path}", "seed=9", "replicates=3", "aims=late").exit_code == 0
+    record = yaml.safe_load((tmp_path / "preregistration.yaml").read_text())
+    assert record["replicates_there"] == 5
+    executed = normal(tmp_path, "replicates=3").to_mapping()
+    rows = {what: (old, new) for what, old, new in registered_against_executed(tmp_path, executed)}
+    assert (rows["configuration.seed"], rows["Replicates"]) == (("9", "123"), ("3", "3"))
 
 
 # ---- status and the verbs
@@ -546,6 +623,28 @@ def test_status_and_collect_say_what_is_missing(tmp_path):
     assert config.directory.exists()
 
 
+def test_status_speaks_of_the_planned_replicates_alone(tmp_path):
+    ran(tmp_path, "replicates=6")
+    ran(tmp_path, "replicates=4")
+    state = status(tmp_path)
+    assert (state.planned, state.present, state.missing) == (4, [0, 1, 2, 3], [])
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, monkeypatch):
+    def interrupt(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mice_sim.study.run.run_points", interrupt)
+    result = invoke("run", *NORMAL, f"output={tmp_path}")
+    assert (result.exit_code, "interrupted; finished replicates are kept" in result.stderr) == (130, True)
+
+
+def test_a_wrong_published_study_is_told_before_anything_runs(tmp_path):
+    result = invoke("run", *NORMAL, f"output={tmp_path / 'new'}", "report.published=nothing")
+    assert (result.exit_code, "There is no published study 'nothing'" in result.stderr) == (1, True)
+    assert not (tmp_path / "new").exists()
+
+
 def test_every_verb_teaches_by_its_help():
     names = sorted(main.commands)
     assert names == ["benchmark", "certify", "collect", "compare", "plan", "preregister", "replay", "report", "retry",
@@ -562,12 +661,19 @@ def test_compare_prints_paired_differences(tmp_path, study):
     assert result.exit_code == 0
     assert "12 replicates in common, the same samples in all of them." in result.stdout
     assert {"bias", "coverage", "width"} <= set(pd.read_csv(csv)["measure"])
+    assert "did you mean 'width'?" in invoke("compare", study.directory, other.directory, "--measure", "widht").stderr
 
 
 def test_retry_changes_how_a_study_runs_and_nothing_else(study):
     refused = invoke("retry", study.directory, "synthesis.m=9")
     assert (refused.exit_code, "only execution can" in refused.stderr) == (1, True)
+    assert invoke("retry", study.directory, "execution.chunk=1,2").exit_code == 1
     assert invoke("retry", study.directory, "execution=loky", "execution.workers=1").exit_code == 0
+
+
+def test_a_study_may_be_moved(tmp_path, study):
+    moved = shutil.copytree(study.directory, tmp_path / "moved")
+    assert stored_config(moved).directory == moved
 
 
 def test_a_new_analysis_is_one_registered_function(tmp_path, monkeypatch):

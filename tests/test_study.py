@@ -24,8 +24,8 @@ from mice_sim.resources import resource
 from mice_sim.study.analyses import make
 from mice_sim.study.config import Execution, compose
 from mice_sim.study.engines.loky import run_loky
-from mice_sim.study.replicate import Replicator
-from mice_sim.study.run import identity, run_study
+from mice_sim.study.replicate import Replicator, _population, replicator
+from mice_sim.study.run import SCIENCE, identity, run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
 from mice_sim.study.targets import run_until
@@ -207,6 +207,29 @@ def test_what_a_cluster_has_in_hand_is_not_run_and_is_told(tmp_path, monkeypatch
     assert (report.submitted, missed, list(Store(tmp_path).records())) == (1, {}, [0, 2])
 
 
+def test_other_contents_of_a_file_make_another_study(tmp_path):
+    file, overrides = tmp_path / "own.csv", ["data=file", "analysis=regression", "resampling=bootstrap", "replicates=1"]
+    frame = pd.DataFrame({"x1": np.arange(50.0), "x2": np.arange(50.0) % 7, "y": np.arange(50.0) % 11})
+    frame.to_csv(file, index=False)
+    config = compose([*overrides, f"data.path={file}", f"output={tmp_path / 'study'}", "execution=serial"])
+    run_study(config)
+    frame.assign(y=frame["y"][::-1].to_numpy()).to_csv(file, index=False)
+    for cached in (replicator, identity, _population):
+        cached.cache_clear()
+    with pytest.raises(MiceSimError, match=r"data was '.*' and is '.*'"):
+        run_study(config)
+
+
+def test_all_code_that_decides_numbers_is_in_the_hash():
+    code = "import sys, mice_sim.study.replicate; print(*[m for m in sys.modules if m.startswith('mice_sim.')])"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    # Checks and names; what they decide is in the configuration.
+    others = {"errors", "resources", "api", "study", "study.config", "study.measures"}
+    hashed = tuple(part.removesuffix(".py").replace("/", ".") for part in SCIENCE)
+    for module in {name.removeprefix("mice_sim.") for name in modules} - others:
+        assert any(module == part or module.startswith(f"{part}.") for part in hashed), module
+
+
 # ---- failing
 
 
@@ -245,7 +268,8 @@ def test_what_fails_is_recorded_and_changes_nothing_else(tmp_path, third_synthes
 def test_what_failed_is_run_again_when_asked(tmp_path, third_synthesis_fails, plain):
     study = Study.run(["experiment=volker_vink_2021", "replicates=5", "execution=serial"], tmp_path)
     third_synthesis_fails()
-    assert run_study(dataclasses.replace(study.config, replicates=2), again=True).ran == 0
+    shorter = run_study(dataclasses.replace(study.config, replicates=2), again=True)
+    assert (shorter.ran, shorter.failed) == (0, 0)
     report = run_study(study.config, again=True)
     assert (report.ran, report.failed) == (1, 0)
     assert same(summarise(study.store, 5, 5), summarise(plain.store, 5, 5))

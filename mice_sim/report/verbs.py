@@ -83,8 +83,8 @@ def show_replay(console: Console, replay: Replay) -> None:
     """Print the hash chain of a replicate that was rebuilt, and the first link that differs."""
     table = _table("Step", "Stream", "Hash")
     for link, found in zip(replay.links, replay.passport, strict=True):
-        mark = " ← differs" if link["link"] == replay.differs else ""
-        table.add_row(link["link"], link["stream"].replace("REPLICATE", str(replay.replicate)), found + mark)
+        mark = "→ " if link["link"] == replay.differs else ""  # before the name, where no narrow terminal cuts it off
+        table.add_row(mark + link["link"], link["stream"].replace("REPLICATE", str(replay.replicate)), found)
     console.print(table)
     for failure in replay.failures:
         text = f"{failure.source}, {failure.analysis} failed: {failure.error} (stream {failure.stream})"

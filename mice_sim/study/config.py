@@ -181,8 +181,8 @@ def parse_override(text: str) -> Override:
 
     try:
         parsed = OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        raise MiceSimError(_explain(error, [text])) from None
+    except HydraException:
+        raise MiceSimError(_unreadable(text)) from None
     values = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
     return Override(parsed.get_key_element(), values)
 
@@ -252,8 +252,12 @@ def _explain(error: Exception, overrides: Sequence[str]) -> str:
         if override in message:
             if "add --multirun" in message:
                 return f"The override {override!r} gives several values; run a sweep with -m, or give one."
-            return f"The override {override!r} can't be read; write key=value, and quote values: 'key=\"a value\"'."
+            return _unreadable(override)
     return f"The configuration can't be composed: {message}"
+
+
+def _unreadable(override: str) -> str:
+    return f"The override {override!r} can't be read; write key=value, and quote values: 'key=\"a value\"'."
 
 
 def _check_known(what: str, given: Mapping[str, Any], known: list[str]) -> None:

@@ -112,10 +112,10 @@ def run_until(config: StudyConfig, progress: Progress | None = None) -> tuple[Ru
 
 
 def _together(reports: list[RunReport]) -> RunReport:
-    first, last = reports[0], reports[-1]
+    *earlier, last = reports
     return dataclasses.replace(
         last,
-        present=first.present,
+        present=last.present - sum(r.ran for r in earlier),
         **{k: sum(getattr(r, k) for r in reports) for k in ("ran", "startup_seconds", "wall_seconds", "cpu_seconds")},
         peak_mib=max(r.peak_mib for r in reports),
         set_aside=[name for r in reports for name in r.set_aside],
