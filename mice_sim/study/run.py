@@ -264,7 +264,6 @@ class _Signals:
             signal.signal(number, handler)
 
 
-@lru_cache(maxsize=64)
 def identity(key: str) -> dict:
     """Return what makes a study this study: configuration, data and scientific code."""
     truth = replicator(key).truth
