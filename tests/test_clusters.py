@@ -284,8 +284,12 @@ def test_the_task_of_a_killed_dask_worker_runs_elsewhere(bed, tmp_path):
 def test_a_task_that_kills_its_dask_workers_is_told_and_the_next_run_completes(bed, tmp_path):
     with pytest.raises(MiceSimError, match=r"dask gave up a task.*killed.*run the same command again"):
         list(ENGINES["dask"](work, tasks_of(tmp_path, 6, kill=[2]), on_dask()))
-    assert sorted(results(tmp_path)) == [0, 1, 3, 4, 5]
-    assert len(list(ENGINES["dask"](work, [task(tmp_path, 2)], on_dask()))) == 1
+    # A task that waited behind it at both of its workers is under suspicion too, and may be given up with it.
+    missing = sorted(set(range(6)) - set(results(tmp_path)))
+    assert 2 in missing
+    assert len(missing) < 6
+    again = [task(tmp_path, replicate) for replicate in missing]
+    assert len(list(ENGINES["dask"](work, again, on_dask()))) == len(missing)
     assert sorted(results(tmp_path)) == list(range(6))
 
 

@@ -40,8 +40,13 @@ def run_dask(work: Work, tasks: list[Task], execution: Execution) -> Iterator[Do
         futures = [client.submit(_run, work, task, pure=False) for task in tasks]
         for future in futures:
             future.add_done_callback(ended.put)
-        for _ in futures:
+        left = len(futures)
+        while left:
             future = _next(ended, client, address)
+            if future.status in ("pending", "lost"):  # its worker died with the result, and dask does it again
+                future.add_done_callback(ended.put)
+                continue
+            left -= 1
             if future.status == "finished":
                 yield future.result()
             elif future.status == "error":
