@@ -255,6 +255,25 @@ def test_a_part_that_was_written_again_is_read_again(tmp_path):
     assert not point.store.failures(1)
 
 
+def test_of_two_parts_the_one_without_a_failure_counts(tmp_path):
+    config = light(tmp_path, "replicates=3", "execution=serial")
+    point = runner.prepare(config)
+    shared = replicator(config.key())
+    good = [shared.run(r) for r in range(3)]
+    bad = [dataclasses.replace(r, failures=[Failure("synthetic", "linear", "a test wants this", "")]) for r in good]
+    # Parts are read by name, and names begin with the first replicate: those of 0 and 1 come in both orders.
+    for rows in ([good[0], good[2]], [bad[0]], [good[1]], [bad[1], bad[2]]):
+        point.store.write(shared.layout, rows, point.study)
+    assert list(point.store.records()) == [0, 1, 2]
+    assert not point.store.failures(3)
+
+
+def test_a_cluster_task_takes_a_quarter_of_an_hour(tmp_path, monkeypatch):
+    point = runner.prepare(light(tmp_path, "replicates=60", "execution=serial"))
+    monkeypatch.setattr(runner.time, "process_time", iter([0.0, 24.0]).__next__)  # 8 replicates of 3 seconds
+    assert runner._chunk(point) == 300
+
+
 def test_every_event_is_gathered_once(tmp_path):
     config = light(tmp_path, "replicates=2", "execution=serial")
     point = runner.prepare(config)

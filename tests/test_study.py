@@ -79,6 +79,7 @@ def test_engine_workers_and_chunks_change_no_number(tmp_path, plain, engine, wor
 
 def test_sums_do_not_depend_on_the_parts_they_are_read_from(plain, tmp_path, monkeypatch):
     monkeypatch.setattr("mice_sim.study.store.BLOCK", 5)
+    assert [found.tolist() for found, *_ in plain.store.blocks(12)] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11]]
     coarse = summarise(plain.store, 12, 5)
     fine = Study.run([*SMALL, "execution=serial", "execution.chunk=1"], tmp_path).summary
     assert same(coarse, fine)
