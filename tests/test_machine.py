@@ -119,6 +119,8 @@ def test_a_method_among_others_gives_what_it_gives_alone(tmp_path, study):
     fine = among[among["source"] == "fine"].drop(columns="source").reset_index(drop=True)
     synthetic = alone[alone["source"] == "synthetic"].drop(columns="source").reset_index(drop=True)
     pd.testing.assert_frame_equal(fine, synthetic)
+    coarse = among[among["source"] == "coarse"].drop(columns="source").reset_index(drop=True)
+    assert not coarse.equals(synthetic)
     samples = [frame[frame["source"] == "sample"].reset_index(drop=True) for frame in (alone, among)]
     pd.testing.assert_frame_equal(*samples)
 
@@ -170,6 +172,7 @@ def test_a_models_own_truth_is_that_of_its_population(tmp_path):
         ("+until={bias: -1}", "The target of bias is -1"),
         ("measures.show=3", "measures.show is 3; give a list"),
         ("pooling.level=high", "pooling.level is 'high'; give a number between 0 and 1"),
+        ("pooling.level=95", "pooling.level is 95; give a number between 0 and 1"),
         ("output=null", "output is None; give the name of a folder"),
         ("output=''", "output is ''; give the name of a folder"),
         ("replicates=10000001", "give at most 10000000"),
@@ -191,6 +194,12 @@ def test_a_study_without_analyses_is_refused(tmp_path):
         normal(tmp_path, "~analysis.linear", "~analysis.correlations")
 
 
+def test_a_study_takes_one_discrimination(tmp_path):
+    two = [f"+analysis.{name}={{kind: discrimination, formula: 'y ~ x1'}}" for name in ("a", "b")]
+    with pytest.raises(MiceSimError, match="takes one analysis of kind discrimination"):
+        run_study(normal(tmp_path, *two))
+
+
 def test_incomplete_samples_are_judged_against_the_complete_ones(tmp_path):
     config = ran(
         tmp_path, "replicates=8", "+resampling/amputation=mar", "resampling.amputation.patterns=[[x1]]",
@@ -204,7 +213,9 @@ def test_incomplete_samples_are_judged_against_the_complete_ones(tmp_path):
     assert (bias.loc["synthetic"] != 0).all()
     numbers, values, _ = next(Store(tmp_path).blocks(8))
     assert numbers.tolist() == list(range(8))
-    assert np.isfinite(values[:, (Store(tmp_path).labels()["source"] != "sample").to_numpy()]).any()
+    labels = Store(tmp_path).labels()
+    complete = (labels["source"] == "complete_cases") & (labels["statistic"] == "estimate")
+    assert np.isfinite(values[:, complete.to_numpy()]).all()
 
 
 # ---- planted failures
@@ -510,6 +521,7 @@ def test_a_sweep_in_the_configuration_yields_to_the_command_line(tmp_path):
         (["synthesis.m=5,5.0"], "different values"),
         (["synthesis.minbuket=5,6"], "has no key 'synthesis.minbuket'"),
         ([f"aims={'x' * 250},y"], "give shorter values"),
+        (["synthesis.m=glob(*)"], "can't be read"),
         (["output=a,b"], "output is the same for all points"),
         (["execution.chunk=1,2"], r"execution\.chunk is the same for all points"),
         (["synthesis.m=2,3", "+until.bias=1"], "drop until"),
@@ -545,6 +557,16 @@ def test_groups_can_be_swept_and_names_are_safe_for_folders(tmp_path):
     made = read_sweep([*NORMAL, f"output={tmp_path}", "replicates=1", "resampling=bootstrap,fresh"])
     assert [c.resampling["kind"] for _, c in made.configs()] == ["bootstrap", "fresh"]
     assert point_name({"b": 1e-8, "a": "x/y, z"}) == "a=x%2Fy%2C z,b=1e-08"
+
+
+def test_what_conf_does_not_name_can_be_swept(tmp_path):
+    made = read_sweep([*NORMAL, f"output={tmp_path}", "replicates=1", "+resampling/amputation=mar,mcar",
+                       "+synthesis.maxdepth=1,2", "resampling.amputation.patterns=[[x1]]"])  # fmt: skip
+    points = dict(made.configs())
+    assert list(points)[1] == "resampling%2Famputation=mar,synthesis.maxdepth=2"
+    assert [(c.resampling["amputation"]["mechanism"], c.synthesis["maxdepth"]) for c in points.values()] == [
+        ("MAR", 1), ("MAR", 2), ("MCAR", 1), ("MCAR", 2),
+    ]  # fmt: skip
 
 
 # ---- preregistration

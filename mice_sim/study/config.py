@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,15 +150,15 @@ class Unresolved:
         except (HydraException, OmegaConfBaseException) as error:
             raise MiceSimError(_explain(error, overrides)) from None
 
-    def resolve(self, values: Mapping[str, Any]) -> StudyConfig:
-        """Set these keys and return the study; raises MiceSimError for a key that there is not."""
+    def resolve(self, values: Mapping[str, Any], added: Container[str] = ()) -> StudyConfig:
+        """Set these keys and return the study; raises MiceSimError for a key that is neither there nor `added`."""
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
         composed = copy.deepcopy(self.composed) if values else self.composed
         try:
             for key, value in values.items():
-                OmegaConf.update(composed, key, value)
+                OmegaConf.update(composed, key, value, force_add=key in added)
             resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException as error:
             raise MiceSimError(_explain(error, self.overrides)) from None
@@ -168,10 +168,11 @@ class Unresolved:
 
 @dataclass(frozen=True)
 class Override:
-    """An override's key and the values that it gives it, usually one."""
+    """An override's key and the values that it gives it, usually one; `added` if it is written +key."""
 
     key: str
     values: list[Any]
+    added: bool
 
 
 def parse_override(text: str) -> Override:
@@ -181,10 +182,10 @@ def parse_override(text: str) -> Override:
 
     try:
         parsed = OverridesParser.create().parse_override(text)
+        values = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
     except HydraException:
         raise MiceSimError(_unreadable(text)) from None
-    values = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
-    return Override(parsed.get_key_element(), values)
+    return Override(parsed.get_key_element().lstrip("+~"), values, parsed.is_add())
 
 
 def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig:

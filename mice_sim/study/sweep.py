@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,11 +33,15 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True)
 class Sweep:
-    """A study and the values of its axes, by dotted key; `points` are all their combinations."""
+    """A study and the values of its axes, by dotted key; points are all their combinations.
+
+    fixed : the overrides that all points share. added : the axes that the files of conf/ do not name.
+    """
 
     base: StudyConfig
     axes: dict[str, list[Any]]
     fixed: tuple[str, ...]
+    added: frozenset[str]
 
     def values(self) -> list[dict[str, Any]]:
         """Return the values of the axes at every point, the last axis running fastest."""
@@ -48,10 +53,10 @@ class Sweep:
         for values in self.values():
             name = point_name(values)
             # A value of a group changes the composition; other values only change a key of it.
-            groups = tuple(f"{k}={v}" for k, v in values.items() if _is_group(k))
+            groups = tuple(f"{'+' * (k in self.added)}{k}={v}" for k, v in values.items() if _is_group(k))
             if groups not in composed:
                 composed[groups] = Unresolved.compose([*self.fixed, *groups])
-            point = composed[groups].resolve({k: v for k, v in values.items() if not _is_group(k)})
+            point = composed[groups].resolve({k: v for k, v in values.items() if not _is_group(k)}, self.added)
             output = str(self.base.directory / "points" / name)
             yield name, dataclasses.replace(point, output=output, sweep={})
 
@@ -64,7 +69,9 @@ def read_sweep(overrides: Sequence[str]) -> Sweep:
     parsed = [parse_override(text) for text in overrides]
     given = {p.key: p.values for p in parsed if len(p.values) > 1}
     fixed = tuple(text for text, p in zip(overrides, parsed, strict=True) if p.key not in given)
-    base = compose(fixed)
+    # Other overrides may speak of a group that is added: the base has its first one.
+    added = [f"+{p.key}={p.values[0]}" for p in parsed if p.added and p.key in given and _is_group(p.key)]
+    base = compose([*fixed, *added])
     named = {p.key for p in parsed}
     axes = {str(k): v for k, v in base.sweep.items() if k not in named} | given
     if not axes:
@@ -76,12 +83,13 @@ def read_sweep(overrides: Sequence[str]) -> Sweep:
             raise MiceSimError(f"{key} is the same for all points of a sweep; give it one value.")
         if not isinstance(values, list) or not values or len({_text(v) for v in values}) < len(values):
             raise MiceSimError(f"The axis {key} is {values!r}; give it a list of different values.")
-    return Sweep(base, axes, fixed)
+    return Sweep(base, axes, fixed, frozenset(p.key for p in parsed if p.added))
 
 
 def point_name(values: Mapping[str, Any]) -> str:
     """Return the name of a point's folder: its overrides, in the order of their keys."""
-    name = ",".join(f"{key}={quote(_text(value), safe=' ~[]{}:+')}" for key, value in sorted(values.items()))
+    safe = partial(quote, safe=" ~[]{}:+")
+    name = ",".join(f"{safe(key)}={safe(_text(value))}" for key, value in sorted(values.items()))
     if len(name) > LONGEST_NAME:
         raise MiceSimError(f"The point {name[:40]}… has a name of {len(name)} letters; give shorter values.")
     return name
