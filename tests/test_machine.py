@@ -397,7 +397,7 @@ def test_a_study_runs_until_its_targets_are_met(tmp_path):
     present = len(Store(tmp_path).records())
     assert present % 20 == 0
     assert 20 < present < 200
-    assert (missing, report.ran) == ({}, present)
+    assert (missing, report.ran, report.present) == ({}, present, 0)
     for size, met in ((present - 20, False), (present, True)):
         frame = performance(Store(tmp_path), {**config.to_mapping(), "replicates": size})
         assert (unmet(frame, {"bias": 0.02}, config) == {}) == met
