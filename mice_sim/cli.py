@@ -244,23 +244,23 @@ def retry(directory: Path, overrides: tuple[str, ...]) -> None:
     OVERRIDES may change how it runs (execution), nothing else. What fails by its nature fails again; what
     failed for want of memory or disk may not. A replicate that failed twice keeps its failure.
     """
-    from mice_sim.study.config import is_sweep
+    from mice_sim.study.config import stored_config
     from mice_sim.study.run import run_study
-    from mice_sim.study.sweep import point_directories
 
-    for folder in point_directories(directory) if is_sweep(directory) else [directory]:
-        config = _stored(folder, overrides)
+    for folder in _studies(directory):
+        config = stored_config(folder, overrides)
         with _progress(config.execution.progress) as update:
             done = run_study(config, update, again=True)
         click.echo(f"{folder}: {done.ran} replicates run again, {done.failed} still fail.")
     _report(directory)
 
 
-def _stored(directory: Path, overrides: tuple[str, ...]):
-    """Return the configuration of a stored study, its execution changed by overrides."""
-    from mice_sim.study.config import stored_config
+def _studies(directory: Path) -> list[Path]:
+    """Return the folders of a sweep's points, or the one of a study."""
+    from mice_sim.study.config import is_sweep
+    from mice_sim.study.sweep import point_directories
 
-    return stored_config(directory, overrides)
+    return point_directories(directory) if is_sweep(directory) else [directory]
 
 
 # ---- watching and gathering
@@ -284,12 +284,10 @@ def status(directory: Path) -> None:
     from mice_sim.report.verbs import show_status
     from mice_sim.study.config import is_sweep
     from mice_sim.study.status import status as read
-    from mice_sim.study.sweep import point_directories, point_errors
+    from mice_sim.study.sweep import point_errors
 
-    swept = is_sweep(directory)
-    folders = point_directories(directory) if swept else [directory]
-    errors = point_errors(directory) if swept else {}
-    found = {folder: read(folder) for folder in folders}
+    errors = point_errors(directory) if is_sweep(directory) else {}
+    found = {folder: read(folder) for folder in _studies(directory)}
     for folder, state in found.items():
         show_status(Console(), folder, state)
     for name, error in errors.items():
@@ -312,12 +310,11 @@ def collect(context: click.Context, directory: Path) -> None:
 
     For studies on a cluster, at any time: tables and figures are of what is there. Exit codes as `status`.
     """
-    from mice_sim.study.config import is_sweep
+    from mice_sim.study.config import stored_config
     from mice_sim.study.store import Store
-    from mice_sim.study.sweep import point_directories
 
-    for folder in point_directories(directory) if is_sweep(directory) else [directory]:
-        _stored(folder, ())  # a folder without a study is refused before anything is written
+    for folder in _studies(directory):
+        stored_config(folder)  # a folder without a study is refused before anything is written
         Store(folder).write_events()
     _report(directory)
     context.invoke(status, directory=directory)
@@ -417,13 +414,13 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
 
     The verdict goes into the report. The exit code is 0 if all hashes agree, 5 if not.
     """
-    from mice_sim.study.config import Execution
+    from mice_sim.study.config import Execution, stored_config
     from mice_sim.study.replay import certify as check
 
     executions = [Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3)]
     for text in named:
         overrides = [word if "=" in word else f"execution={word}" for word in text.split()]
-        executions.append(_stored(directory, tuple(overrides)).execution)
+        executions.append(stored_config(directory, overrides).execution)
     verdict = check(directory, replicates, executions)
     for found in verdict["checks"]:
         if found["differs"]:
