@@ -357,18 +357,17 @@ def test_long_stacks_the_sets_under_their_numbers(syn):
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(methods.Method):
     """The observed values, moved by a constant."""
 
     by: float = 100.0
-    deterministic: ClassVar[bool] = True
     uses_predictors: ClassVar[bool] = False
 
-    def fit(self, y, X, rng=None, previous=None):
+    def fit(self, y, X, rng):
         return self if y.column.name == "hgt" else None
 
-    def draw(self, rows, rng):
-        return np.full(rows.size, self.by)
+    def draw(self, X, rng):
+        return np.full(X.rows.size, self.by)
 
 
 @pytest.fixture

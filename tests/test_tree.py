@@ -19,12 +19,19 @@ TIE = 1e-10  # gains that differ by less than this share are equal but for round
 
 
 def grow(table: Table, target: str, predictors: list[str], rows: np.ndarray | None = None, **controls) -> FittedCart:
+    return grow_and_see(table, target, predictors, rows, **controls)[0]
+
+
+def grow_and_see(
+    table: Table, target: str, predictors: list[str], rows: np.ndarray | None = None, **controls
+) -> tuple[FittedCart, Predictors, Target]:
     state = WorkingState(table, Design.of(table.columns))
     j = table.index(target)
     keep = state.design.mask(np.isin(table.names, predictors))
     rows = np.arange(table.n_rows) if rows is None else rows
     y = Target(table.columns[j], table.values[j], rows.astype(np.uint32))
-    return Cart(**controls).fit(y, Predictors(state, keep, np.zeros_like(keep)))
+    X = Predictors(state, keep, y.rows, np.zeros_like(keep))
+    return Cart(**controls).fit(y, X, np.random.default_rng(0)), X, y
 
 
 # ---- the stored fits of rpart
@@ -35,6 +42,8 @@ class Pair:
     """A tree of ours and the node numbers of the leaves that rpart put the same rows in."""
 
     ours: FittedCart
+    y: Target
+    X: Predictors
     theirs: np.ndarray
     minbucket: int
 
@@ -57,8 +66,8 @@ def pairs(truth: Table, r_samples: np.ndarray) -> list[Pair]:
         unused = {fit.target, *(["bmi"] if fit.target in ("hgt", "wgt") else [])} if boys else {"y", "class"}
         predictors = [name for name in table.names if name not in unused]
         controls = {"minbucket": fit.minbucket, "cp": fit.cp, "maxdepth": fit.maxdepth}
-        tree = grow(table, fit.target, predictors, **controls)
-        found.append(Pair(tree, np.array(fit.nodes.split(), int), fit.minbucket))
+        tree, X, y = grow_and_see(table, fit.target, predictors, **controls)
+        found.append(Pair(tree, y, X, np.array(fit.nodes.split(), int), fit.minbucket))
     return found
 
 
@@ -83,11 +92,11 @@ def best_splits(pair: Pair, node: Rows) -> set[frozenset[Rows]]:
     where the midpoint rounds onto one of the values.
     """
     rows = np.array(sorted(node))
-    y, classes = pair.ours.y.values[rows], pair.ours.y.column.n_levels
+    y, classes = pair.y.values[rows], pair.y.column.n_levels
     indicators = np.eye(classes)[y.astype(int)] if classes else (y - y.mean())[:, None]
     base = (indicators.sum(axis=0) ** 2).sum() / rows.size
     candidates = []
-    x_all = pair.ours.X.matrix(rows)
+    x_all = pair.X.at(rows).matrix()
     for x in x_all.T:
         order = np.argsort(x, kind="stable")
         below = np.cumsum(indicators[order], axis=0)[:-1]
@@ -121,7 +130,7 @@ def unexplained(pair: Pair) -> list[str]:
                 found.append(f"node of {len(node)} rows pruned without a tie")
         elif set(mine) == set(other):
             stack += mine
-            means = [pair.ours.y.values[list(child)].mean() for child in mine]
+            means = [pair.y.values[list(child)].mean() for child in mine]
             if mine != other and abs(means[0] - means[1]) > TIE:
                 found.append(f"children of {len(node)} rows mirrored though their means differ")
         elif not {frozenset(mine), frozenset(other)} <= best_splits(pair, node):
@@ -151,19 +160,20 @@ def test_no_leaf_is_smaller_than_minbucket(pairs):
 
 
 def test_without_predictors_the_tree_is_its_root(truth):
-    tree = grow(truth, "age", [])
+    tree, X, _ = grow_and_see(truth, "age", [])
     assert tree.number.tolist() == [1]
-    assert set(tree.draw(np.arange(200), np.random.default_rng(1))) <= set(truth.values[0])
+    assert set(tree.draw(X.at(np.arange(200)), np.random.default_rng(1))) <= set(truth.values[0])
 
 
 @pytest.mark.parametrize("target", ["hgt", "gen"])
 def test_donors_come_from_the_rows_own_leaf_and_all_of_them_serve(truth, target):
-    tree = grow(truth, target, ["age", "reg", "phb"], minbucket=20)
-    rows, rng = np.arange(truth.n_rows), np.random.default_rng(2)
-    draws = np.array([tree.draw(rows, rng) for _ in range(400)])
+    tree, X, _ = grow_and_see(truth, target, ["age", "reg", "phb"], minbucket=20)
+    rng = np.random.default_rng(2)
+    values = truth.values[truth.index(target)]
+    draws = np.array([tree.draw(X, rng) for _ in range(400)])
     for leaf in np.unique(tree.leaf):
         drawn, share = np.unique(draws[:, tree.leaf == leaf], return_counts=True)
-        donors, expected = np.unique(tree.y.values[tree.leaf == leaf], return_counts=True)
+        donors, expected = np.unique(values[tree.leaf == leaf], return_counts=True)
         assert drawn.tolist() == donors.tolist()
         p, size = expected / expected.sum(), share.sum()
         assert np.abs(share - size * p).max() < 5 * np.sqrt(size * 0.25)
@@ -174,12 +184,8 @@ def test_rows_that_were_not_fitted_fall_where_fitted_rows_with_the_same_predicto
     twins = truth.take(np.tile(np.arange(truth.n_rows), 2))
     half = np.arange(truth.n_rows)
     predictors = [name for name in truth.names if name != target]
-    tree = grow(twins, target, predictors, half, minbucket=3, cp=1e-8)
-    tree.y.values[:] = np.arange(twins.n_rows)  # so that a draw names its donor
-    rng = np.random.default_rng(3)
-    for _ in range(5):
-        donors = tree.draw(half + truth.n_rows, rng).astype(int)
-        assert (tree.leaf[donors] == tree.leaf[half]).all()
+    tree, X, _ = grow_and_see(twins, target, predictors, half, minbucket=3, cp=1e-8)
+    assert (tree.leaves(X.at(half + truth.n_rows)) == tree.leaf[half]).all()
 
 
 def two_groups(first: float, second: float, kind: str) -> Table:

@@ -46,7 +46,7 @@ class _Chain:
         observed = self.state.observed
         replaced = spec.replaced(observed)
         # Row numbers by column: where a value is wanted, where predictors see it, where models learn.
-        self.wanted = [np.flatnonzero(cells) for cells in replaced]
+        self.wanted = [np.flatnonzero(cells).astype(np.uint32) for cells in replaced]
         self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
         self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in observed]
         self.masks = [self.design.mask(row) for row in spec.predictors]
@@ -97,7 +97,8 @@ class _Chain:
             seen = rows if self.spec.rule == "mice-3.13" else self.shown[j]
         else:
             rng = self.streams(i + 1, self.table.columns[j].name, iteration)
-            drawn = self._fit(iteration, i, j, rng).draw(rows, rng)
+            fitted, keep = self._fit(iteration, i, j, rng)
+            drawn = fitted.draw(Predictors(self.state, keep, rows, self.volatile), rng)
             seen = self.shown[j]
         self.sets[i, j, rows] = drawn
         if seen.size:
@@ -107,24 +108,26 @@ class _Chain:
         expression = self.spec.derived[j]
         return expression.evaluate({p: self.sets[i, self.table.index(p)] for p in expression.parents})
 
-    def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> Fitted:
-        """Fit column j's method, or return the last fit if nothing that it saw has changed."""
+    def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> tuple[Fitted, np.ndarray]:
+        """Fit column j's method, or take the last fit if nothing that it saw has changed; return it and its columns."""
         method = self.spec.methods[j]
         used = self.uses[j]
         version = self.state.version[used]
         last = self.fits.get(j) if method.deterministic else None
         if last and (version == last.version).all():
-            return last.fitted
+            return last.fitted, last.keep
         column, rows = self.table.columns[j], self.fit_rows[j]
         keep = self.masks[j]
         if method.uses_predictors and keep.any():
             keep = filter_predictors(self.state, j, keep, rows)
             self._report_dropped(iteration, i, j, keep)
+        target = Target(column, self.table.values[j], rows)
+        predictors = Predictors(self.state, keep, rows, self.volatile)
         alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
-        target, predictors = Target(column, self.table.values[j], rows), Predictors(self.state, keep, self.volatile)
-        fitted = method.fit(target, predictors, rng, last.fitted if last and alike else None)
+        memory = {"previous": last.fitted} if last and alike and method.remembers else {}
+        fitted = method.fit(target, predictors, rng, **memory)
         self.fits[j] = _Fit(version, keep, fitted)
-        return fitted
+        return fitted, keep
 
     def _report_dropped(self, iteration: int, i: int, j: int, keep: np.ndarray) -> None:
         gone = self.masks[j] & ~keep

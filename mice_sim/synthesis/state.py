@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from mice_sim.data import Table
 from mice_sim.synthesis.design import Design
@@ -45,6 +46,11 @@ class WorkingState:
         self.version[j] += 1
         self._unsorted.add(j)
         self._unmeasured.add(j)
+
+    def design_matrix(self, kept: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return design columns `kept` (numbers) in these rows, float64 (len(rows), len(kept))."""
+        d = self.design
+        return _design_matrix(self.values, self.codes, d.source, d.is_factor, d.score, kept, rows)
 
     def orders(self, rows: np.ndarray) -> np.ndarray:
         """Return uint32 (columns, len(rows)): `rows`, ascending by each continuous column."""
@@ -89,6 +95,17 @@ class WorkingState:
 
     def _design_rows(self, j: int) -> np.ndarray:
         return np.append(self.design.by_source[j], len(self.design.names) + j)
+
+
+@njit(cache=True, nogil=True)
+def _design_matrix(values, codes, source, is_factor, score, kept, rows):
+    matrix = np.empty((rows.shape[0], kept.shape[0]))
+    for c in range(kept.shape[0]):
+        d = kept[c]
+        j = source[d]
+        for i in range(rows.shape[0]):
+            matrix[i, c] = score[d, codes[j, rows[i]]] if is_factor[d] else values[j, rows[i]]
+    return matrix
 
 
 def _standardise(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

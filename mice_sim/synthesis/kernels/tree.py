@@ -477,24 +477,26 @@ def assign_fitted(left, start, end, rows, leaf):
 
 
 @njit(cache=True, nogil=True)
-def assign(targets, values, codes, source, is_factor, score, column, cut, lower_left, left, leaf):
-    """Write into `leaf` (n,) the leaf that each row of `targets` falls into."""
-    for i in range(targets.shape[0]):
-        row = targets[i]
+def assign(rows, values, codes, source, is_factor, score, column, cut, lower_left, left, leaf):
+    """Write into `leaf` (len(rows),) the leaf that each row falls into, where it is not known (negative) yet."""
+    for i in range(rows.shape[0]):
+        if leaf[i] >= 0:
+            continue
+        row = rows[i]
         t = 0
         while left[t] >= 0:
             d = column[t]
             q = source[d]
             x = score[d, codes[q, row]] if is_factor[d] else values[q, row]
             t = left[t] + ((x < cut[t]) != lower_left[t])
-        leaf[row] = t
+        leaf[i] = t
 
 
 @njit(cache=True, nogil=True)
-def draw_donors(targets, leaf, start, end, rows, uniforms):
-    """Return for each target a row drawn uniformly from those of its leaf."""
-    donors = np.empty(targets.shape[0], np.int32)
-    for i in range(targets.shape[0]):
-        t = leaf[targets[i]]
-        donors[i] = rows[start[t] + int(uniforms[i] * (end[t] - start[t]))]
+def draw_donors(leaf, start, end, uniforms):
+    """Return for each leaf a position drawn uniformly from its run."""
+    donors = np.empty(leaf.shape[0], np.int32)
+    for i in range(leaf.shape[0]):
+        t = leaf[i]
+        donors[i] = start[t] + int(uniforms[i] * (end[t] - start[t]))
     return donors

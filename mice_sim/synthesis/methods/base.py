@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from mice_sim.data import Column
+from mice_sim.data.table import Kind
 from mice_sim.synthesis.state import WorkingState
+
+EVERY_KIND: tuple[Kind, ...] = ("continuous", "binary", "unordered", "ordered")
 
 
 @dataclass(frozen=True)
@@ -19,41 +22,76 @@ class Target:
     values: np.ndarray
     rows: np.ndarray
 
+    @property
+    def observed(self) -> np.ndarray:
+        """The values in the fit rows (n_fit,); a factor's are level numbers 0..K−1."""
+        return self.values[self.rows]
+
 
 @dataclass(frozen=True)
 class Predictors:
     """The working state seen through the design columns that survived the filter.
 
-    keep : bool (D,), those columns. volatile : bool (D,), those that may change between the sets.
+    keep : bool (D,), those columns. rows : uint32, the rows that are looked at: the fit rows in `fit`, the
+    rows to be drawn in `draw`. volatile : bool (D,), the columns that may change between the sets.
     """
 
     state: WorkingState
     keep: np.ndarray
+    rows: np.ndarray
     volatile: np.ndarray
 
-    def matrix(self, rows: np.ndarray) -> np.ndarray:
-        """Return the (len(rows) × kept) design matrix, without intercept."""
-        state = self.state
-        kept = np.flatnonzero(self.keep)
-        columns = [state.design.row(int(d), state.values, state.codes)[rows] for d in kept]
-        return np.column_stack(columns) if columns else np.zeros((rows.size, 0))
+    def matrix(self) -> np.ndarray:
+        """Return the (len(rows) × kept) design matrix, without intercept; factors in R's contrasts."""
+        return self.state.design_matrix(np.flatnonzero(self.keep), self.rows)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the matrix's columns, as R prints them."""
+        return tuple(self.state.design.names[d] for d in np.flatnonzero(self.keep))
+
+    def at(self, rows: np.ndarray) -> Predictors:
+        """Return the same columns, seen in other rows."""
+        return replace(self, rows=rows)
 
 
 class Fitted(Protocol):
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return a value for each of these rows, drawn with the predictors they have now."""
+    """A fitted method: a dataclass of numbers, texts, arrays, tuples and other such dataclasses.
+
+    So it can be saved and drawn from elsewhere; what a draw in the same process can reuse (the state it was
+    fitted on) goes into fields with the metadata TRANSIENT. An attribute `notes`, pairs of what was done and
+    why, tells the engine of automatic decisions.
+    """
+
+    def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
+        """Return a value (float64, level numbers for a factor) for each of `X.rows`."""
         ...
 
 
-class Method(Protocol):
-    @property
-    def deterministic(self) -> bool:
-        """Whether `fit` uses no random numbers, so that one fit serves every set that shares its data."""
-        ...
+# The metadata of a dataclass field that is not saved: it is None in a fit that was read back.
+TRANSIENT = {"transient": True}
 
-    @property
-    def uses_predictors(self) -> bool: ...
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: Any = None) -> Fitted:
-        """Fit y on X. `previous` is this method's last fit if only volatile predictors changed since."""
-        ...
+class Method:
+    """The base of conditional methods: frozen dataclasses whose fields are their options.
+
+    Attributes
+    ----------
+    kinds : of columns that the method can draw.
+    deterministic : whether `fit` uses no random numbers, so that one fit serves every set that shares its data.
+        Parameters are drawn in `draw`.
+    proper : whether parameters are drawn anew for every set (from a posterior or a bootstrap); a field where the
+        method can do both.
+    uses_predictors : whether it looks at them.
+    remembers : whether `fit` takes `previous`, its last fit, if only volatile predictors changed since.
+    """
+
+    kinds: ClassVar[tuple[Kind, ...]] = EVERY_KIND
+    deterministic: ClassVar[bool] = True
+    proper: Any = False
+    uses_predictors: ClassVar[bool] = True
+    remembers: ClassVar[bool] = False
+
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
+        """Fit y on X in the fit rows (`y.observed` and `X.matrix()`)."""
+        raise NotImplementedError

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.kernels import tree
-from mice_sim.synthesis.methods.base import Predictors, Target
+from mice_sim.synthesis.methods.base import TRANSIENT, Method, Predictors, Target
+from mice_sim.synthesis.state import WorkingState
 
 
 @dataclass(frozen=True)
-class Cart:
+class Cart(Method):
     """Options of `cart`, with the defaults of mice.
 
     minbucket : least rows in a leaf, ≥ 1. cp : a split must improve the fit by this share of the
@@ -27,8 +28,7 @@ class Cart:
     minsplit: int | None = None
     maxdepth: int = 30
 
-    deterministic: ClassVar[bool] = True
-    uses_predictors: ClassVar[bool] = True
+    remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, least, most in (("minbucket", 1, math.inf), ("minsplit", 1, math.inf), ("maxdepth", 1, 30)):
@@ -41,9 +41,7 @@ class Cart:
         if isinstance(self.cp, bool) or not isinstance(self.cp, int | float) or not math.isfinite(self.cp):
             raise MiceSimError(f"cp is {self.cp!r}; give a finite number such as 1e-4.")
 
-    def fit(
-        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: FittedCart | None = None
-    ) -> FittedCart:
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator, previous: FittedCart | None = None) -> FittedCart:
         """Grow the tree of y on X; a factor by Gini with pruning on misclassification, else by variance.
 
         `previous` is a fit of the same y on predictors that differ in volatile columns only; it saves
@@ -57,13 +55,14 @@ class Cart:
             y.values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
             design.source, design.is_factor, design.score, design.by_score, X.keep, X.volatile,
             self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth,
-            *(previous.memory if previous else NO_MEMORY),
+            *(previous.memory if previous and previous.memory else NO_MEMORY),
         )  # fmt: skip
         column, cut, lower_left, left, child, start, end, rows, number, search, varies = nodes
         leaf = np.full(y.values.size, -1, np.int32)
         tree.assign_fitted(left, start, end, rows, leaf)
         memory = (column, cut, child, search, varies)
-        return FittedCart(y, X, column, cut, lower_left, left, start, end, rows, number, leaf, memory)
+        donors = y.values[rows]
+        return FittedCart(column, cut, lower_left, left, start, end, donors, number, state, leaf, memory)
 
 
 # What a tree remembers for the next fit: column, cut, child, search, varies of every node.
@@ -74,31 +73,35 @@ NO_MEMORY = (
 
 @dataclass(frozen=True)
 class FittedCart:
-    """A grown tree: arrays over nodes as `tree.grow` returns them, and the leaf of every fitted row."""
+    """A grown tree: arrays over nodes as `tree.grow` returns them, and the values to draw, leaf by leaf.
 
-    y: Target
-    X: Predictors
+    state, leaf : what it was fitted on, and the leaf of every fitted row. memory : for the next fit.
+    """
+
     column: np.ndarray
     cut: np.ndarray
     lower_left: np.ndarray
     left: np.ndarray
     start: np.ndarray
     end: np.ndarray
-    rows: np.ndarray
+    donors: np.ndarray
     number: np.ndarray
-    leaf: np.ndarray
-    memory: tuple
+    state: WorkingState | None = field(default=None, repr=False, metadata=TRANSIENT)
+    leaf: np.ndarray | None = field(default=None, repr=False, metadata=TRANSIENT)
+    memory: tuple | None = field(default=None, repr=False, metadata=TRANSIENT)
 
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
         """Return for each row the value of a donor drawn uniformly from its leaf."""
-        leaf = self.leaf
-        if self.rows.size < leaf.size:  # some rows were not fitted
-            others = rows[leaf[rows] < 0]
-            state, design = self.X.state, self.X.state.design
-            leaf = leaf.copy()
-            tree.assign(
-                others, state.values, state.codes, design.source, design.is_factor, design.score,
-                self.column, self.cut, self.lower_left, self.left, leaf,
-            )  # fmt: skip
-        donors = tree.draw_donors(rows, leaf, self.start, self.end, self.rows, rng.random(rows.size))
-        return self.y.values[donors]
+        return self.donors[tree.draw_donors(self.leaves(X), self.start, self.end, rng.random(X.rows.size))]
+
+    def leaves(self, X: Predictors) -> np.ndarray:
+        """Return the leaf (a node's number in the arrays) of each row."""
+        known = np.full(X.rows.size, -1, np.int32)
+        if self.leaf is not None and X.state is self.state:
+            known = self.leaf[X.rows]
+        state, design = X.state, X.state.design
+        tree.assign(
+            X.rows, state.values, state.codes, design.source, design.is_factor, design.score,
+            self.column, self.cut, self.lower_left, self.left, known,
+        )  # fmt: skip
+        return known

@@ -7,25 +7,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from mice_sim.synthesis.methods.base import Predictors, Target
+from mice_sim.synthesis.methods.base import Method, Predictors, Target
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Method):
     """Draw observed values with replacement, whatever the predictors say."""
 
-    deterministic: ClassVar[bool] = True
     uses_predictors: ClassVar[bool] = False
 
-    def fit(
-        self, y: Target, X: Predictors, rng: np.random.Generator | None = None, previous: object = None
-    ) -> FittedSample:
-        return FittedSample(y.values[y.rows])
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedSample:
+        return FittedSample(y.observed)
 
 
 @dataclass(frozen=True)
 class FittedSample:
     donors: np.ndarray
 
-    def draw(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self.donors[rng.integers(self.donors.size, size=rows.size)]
+    def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
+        return self.donors[rng.integers(self.donors.size, size=X.rows.size)]
