@@ -7,7 +7,7 @@ from scipy.special import chdtrc
 
 from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged, Statistics
-from mice_sim.analysis.formula import ModelFormula
+from mice_sim.data.formula import ModelFormula
 
 CONFUSION = (
     "accuracy", "balanced_accuracy", "kappa", "mcnemarpvalue", "sensitivity", "specificity", "prevalence",

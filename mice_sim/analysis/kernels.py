@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from mice_sim.data.formula import model_matrix  # noqa: F401 - counted among the compiled kernels
+
 MAX_ITERATIONS = 50
 # Newton's decrement: twice the gain in log-likelihood that the next step still promises.
 DECREMENT = 1e-12
@@ -12,30 +14,6 @@ DECREMENT = 1e-12
 DIVERGING = 1e-3
 # A step may lower the log-likelihood by this share of it: near the maximum its rounding shows.
 SLACK = 1e-11
-
-
-@njit(cache=True, nogil=True)
-def model_matrix(values, source, is_factor, score):
-    """Return the (n, p) matrix whose column c is the product of its parts; a column without parts is 1.
-
-    values : float64 (columns, n). source : (p, parts), the column behind each part, −1 for none.
-    is_factor : (p, parts). score : (p, parts, levels), the contrast's value of each level.
-    """
-    n = values.shape[1]
-    p, parts = source.shape
-    out = np.ones((n, p))
-    for c in range(p):
-        for part in range(parts):
-            j = source[c, part]
-            if j < 0:
-                break
-            if is_factor[c, part]:
-                for i in range(n):
-                    out[i, c] *= score[c, part, int(values[j, i])]
-            else:
-                for i in range(n):
-                    out[i, c] *= values[j, i]
-    return out
 
 
 @njit(cache=True, nogil=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.formula import ModelFormula
 from mice_sim.data import Column
+from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 
 FROM_SCRATCH = np.zeros(0)

@@ -9,9 +9,9 @@ import numpy as np
 from formulaic import Formula
 from formulaic.errors import FormulaSyntaxError
 from formulaic.parser.types import Factor, Term
+from numba import njit
 
-from mice_sim.analysis import kernels
-from mice_sim.data import Column
+from mice_sim.data.table import Column
 from mice_sim.errors import MiceSimError, nearest
 
 
@@ -25,7 +25,7 @@ class ModelFormula:
     intercept : whether the model has one.
     terms : per term the column numbers whose design columns are multiplied.
     names : the names of the model matrix's columns, as R prints them.
-    parts : what each column of the model matrix is the product of, for `kernels.model_matrix`.
+    parts : what each column of the model matrix is the product of, for `model_matrix`.
     """
 
     text: str
@@ -56,11 +56,35 @@ class ModelFormula:
 
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Return the model matrix (n × len(names)) of `values` (columns, n)."""
-        return kernels.model_matrix(values, *self.parts)
+        return model_matrix(values, *self.parts)
+
+
+@njit(cache=True, nogil=True)
+def model_matrix(values, source, is_factor, score):
+    """Return the (n, p) matrix whose column c is the product of its parts; a column without parts is 1.
+
+    values : float64 (columns, n). source : (p, parts), the column behind each part, −1 for none.
+    is_factor : (p, parts). score : (p, parts, levels), the contrast's value of each level.
+    """
+    n = values.shape[1]
+    p, parts = source.shape
+    out = np.ones((n, p))
+    for c in range(p):
+        for part in range(parts):
+            j = source[c, part]
+            if j < 0:
+                break
+            if is_factor[c, part]:
+                for i in range(n):
+                    out[i, c] *= score[c, part, int(values[j, i])]
+            else:
+                for i in range(n):
+                    out[i, c] *= values[j, i]
+    return out
 
 
 def _parts(terms: tuple[tuple[int, ...], ...], columns: tuple[Column, ...], intercept: bool) -> tuple:
-    """Return, for `kernels.model_matrix`, what each column of the model matrix is the product of."""
+    """Return, for `model_matrix`, what each column of the model matrix is the product of."""
     coded = {j: columns[j].contrasts()[1].T if columns[j].is_factor else [np.zeros(0)] for t in terms for j in t}
     # R runs through the first factor fastest.
     products = [()] * intercept + [
