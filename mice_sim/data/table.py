@@ -96,8 +96,8 @@ def _encode(name: str, series: pd.Series) -> tuple[Column, np.ndarray]:
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         levels = tuple(dtype.categories)
-        if len(levels) < 2:
-            raise MiceSimError(f"Column '{name}' has fewer than two levels; drop it or add its other levels.")
+        if not levels:
+            raise MiceSimError(f"Column '{name}' is a factor without levels; drop it or give it some.")
         codes = series.cat.codes.to_numpy(dtype=float)
         kind: Kind = "ordered" if dtype.ordered else "binary" if len(levels) == 2 else "unordered"
         return Column(name, kind, levels, dtype), np.where(codes < 0, np.nan, codes)

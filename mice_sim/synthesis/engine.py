@@ -1,138 +1,171 @@
-"""The chained loop in linked mode: mice's over-imputation of any cells (van Buuren & Groothuis-Oudshoorn 2011)."""
+"""From a specification to sets: one front for imputation, linked and sequential synthesis."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
+from mice_sim.origin import Origin
+from mice_sim.synthesis import chained, sequential
+from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import Event, EventLog
-from mice_sim.synthesis.filter import filter_predictors
-from mice_sim.synthesis.methods import Fitted, Predictors, Target
+from mice_sim.synthesis.fitting import Streams
+from mice_sim.synthesis.sequential import FittedSequence
 from mice_sim.synthesis.spec import Specification
-from mice_sim.synthesis.state import WorkingState
 
-# (set, column, iteration) -> the random stream of that draw; iteration 0 initialises.
-Streams = Callable[[int, str, int], np.random.Generator]
-
-
-def run(table: Table, spec: Specification, streams: Streams, log: EventLog) -> np.ndarray:
-    """Return the m completed tables as float64 (m, columns, n).
-
-    Every cell that `spec` marks is drawn (or computed, for derived columns); all others keep their
-    values. Synthetic record i stays linked to record i: its predictors are the original values in all
-    observed cells, except as the rule "mice-3.13" says.
-    """
-    return _Chain(table, spec, streams, log).run()
+Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """A column's last fit, with the versions of the columns and the predictors that it saw."""
+class Stratum:
+    """One combination of the strata's values, how many real rows have it, and its sequence."""
 
-    version: np.ndarray
-    keep: np.ndarray
-    fitted: Fitted
+    values: tuple[float, ...]
+    n: int
+    sequence: FittedSequence
 
 
-class _Chain:
-    def __init__(self, table: Table, spec: Specification, streams: Streams, log: EventLog):
-        self.table, self.spec, self.streams, self.log = table, spec, streams, log
-        self.design = spec.design
-        self.state = WorkingState(table, self.design)
-        observed = self.state.observed
-        replaced = spec.replaced(observed)
-        # Row numbers by column: where a value is wanted, where predictors see it, where models learn.
-        self.wanted = [np.flatnonzero(cells).astype(np.uint32) for cells in replaced]
-        self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
-        self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in observed]
-        self.masks = [self.design.mask(row) for row in spec.predictors]
-        self.uses = [np.flatnonzero(row | (np.arange(row.size) == j)) for j, row in enumerate(spec.predictors)]
-        self.sets = np.repeat(table.values[None], spec.m, axis=0)
-        # Under mice-3.13 the derived columns, and they alone, change from set to set.
-        volatile = np.zeros(len(table.columns), bool)
-        volatile[list(spec.derived)] = spec.rule == "mice-3.13"
-        self.constant = ~volatile
-        self.volatile = self.design.mask(volatile)
-        self.fits: dict[int, _Fit] = {}
+@dataclass(frozen=True)
+class Model:
+    """A fitted sequential synthesis: for each imputation (one, if none was needed) its strata (one, if none)."""
 
-    def run(self) -> np.ndarray:
-        self._check_unfilled()
-        self._initialise()
-        for iteration in range(1, self.spec.maxit + 1):
-            for i in range(self.spec.m):
-                for j, rows in enumerate(self.shown):
-                    if rows.size:
-                        self.state.write(j, rows, self.sets[i, j, rows])
-                for j in self.spec.visit_sequence:
-                    if self.wanted[j].size:
-                        self._visit(iteration, i, j)
-        return self.sets
+    spec: Specification
+    origin: Origin
+    parts: tuple[tuple[Stratum, ...], ...]
 
-    def _check_unfilled(self) -> None:
-        # Predictors must be complete: a missing cell outside `where` would stay missing for ever.
-        for j, column in enumerate(self.table.columns):
-            if self.shown[j].size + self.fit_rows[j].size < self.table.n_rows:
-                raise MiceSimError(
-                    f"Column '{column.name}' has missing cells that `where` leaves out, so it can't predict; "
-                    "mark them in `where` or drop the rows."
-                )
 
-    def _initialise(self) -> None:
-        """Start the missing cells at random draws from the observed ones."""
-        for j, rows in enumerate(self.shown):
-            for i in range(self.spec.m if rows.size else 0):
-                pool = self.table.values[j, self.fit_rows[j]]
-                rng = self.streams(i + 1, self.table.columns[j].name, 0)
-                self.sets[i, j, rows] = pool[rng.integers(pool.size, size=rows.size)]
+def run(
+    table: Table,
+    spec: Specification,
+    streams: Streams,
+    log: EventLog,
+    chain: ChainStatistics | None = None,
+    tick: Tick = lambda: None,
+) -> np.ndarray:
+    """Return the sets as float64 (sets, columns, rows); two-step sets are ordered by imputation."""
+    if spec.mode == "sequential":
+        model = fit(table, spec, streams, log, tick)
+        given = {j: table.values[j] for j in model.parts[0][0].sequence.kept if j not in spec.strata}
+        return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
+    if not _two_step(table, spec):
+        return chained.run(table, spec, streams, log, chain, tick)
+    cells = spec.replaced(~np.isnan(table.values))
+    once = replace(spec, m=spec.r, where=cells)
+    return np.concatenate(
+        [
+            chained.run(Table(table.columns, completed), once, _after(streams, i * spec.r), log, tick=tick)
+            for i, completed in enumerate(_imputations(table, spec, streams, log, chain, tick))
+        ]
+    )
 
-    def _visit(self, iteration: int, i: int, j: int) -> None:
-        rows = self.wanted[j]
-        if j in self.spec.derived:
-            drawn = self._derive(i, j)[rows]
-            # What predictors see of a derived column is all that the two rules differ in.
-            seen = rows if self.spec.rule == "mice-3.13" else self.shown[j]
-        else:
-            rng = self.streams(i + 1, self.table.columns[j].name, iteration)
-            fitted, keep = self._fit(iteration, i, j, rng)
-            drawn = fitted.draw(Predictors(self.state, keep, rows, self.volatile), rng)
-            seen = self.shown[j]
-        self.sets[i, j, rows] = drawn
-        if seen.size:
-            self.state.write(j, seen, self.sets[i, j, seen])
 
-    def _derive(self, i: int, j: int) -> np.ndarray:
-        expression = self.spec.derived[j]
-        return expression.evaluate({p: self.sets[i, self.table.index(p)] for p in expression.parents})
+def _two_step(table: Table, spec: Specification) -> bool:
+    return spec.imputation is not None and bool(np.isnan(table.values).any())
 
-    def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> tuple[Fitted, np.ndarray]:
-        """Fit column j's method, or take the last fit if nothing that it saw has changed; return it and its columns."""
-        method = self.spec.methods[j]
-        used = self.uses[j]
-        version = self.state.version[used]
-        last = self.fits.get(j) if method.deterministic else None
-        if last and (version == last.version).all():
-            return last.fitted, last.keep
-        column, rows = self.table.columns[j], self.fit_rows[j]
-        keep = self.masks[j]
-        if method.uses_predictors and keep.any():
-            keep = filter_predictors(self.state, j, keep, rows)
-            self._report_dropped(iteration, i, j, keep)
-        target = Target(column, self.table.values[j], rows)
-        predictors = Predictors(self.state, keep, rows, self.volatile)
-        alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
-        memory = {"previous": last.fitted} if last and alike and method.remembers else {}
-        fitted = method.fit(target, predictors, rng, **memory)
-        self.fits[j] = _Fit(version, keep, fitted)
-        return fitted, keep
 
-    def _report_dropped(self, iteration: int, i: int, j: int, keep: np.ndarray) -> None:
-        gone = self.masks[j] & ~keep
-        if not gone.any():
-            return
-        dropped = ", ".join(self.design.names[d] for d in np.flatnonzero(gone))
-        why = "constant or near-dependent predictors, as in mice"
-        self.log.add(Event(self.table.columns[j].name, f"dropped {dropped}", why, i + 1, iteration))
+def _imputations(table: Table, spec: Specification, streams: Streams, log: EventLog, chain, tick: Tick) -> np.ndarray:
+    assert spec.imputation is not None
+    return chained.run(
+        table, spec.imputation, lambda i, name, k: streams(i, f"imputation of {name}", k), log, chain, tick
+    )
+
+
+def _after(streams: Streams, number: int) -> Streams:
+    """Return streams for the sets that follow set `number`."""
+    return lambda i, name, k: streams(number + i, name, k)
+
+
+def fit(table: Table, spec: Specification, streams: Streams, log: EventLog, tick: Tick = lambda: None) -> Model:
+    """Fit a sequential synthesis to the real data, or to each of its imputations."""
+    origin = spec.origin(table)
+    if not _two_step(table, spec):
+        return Model(spec, origin, (_fit_strata(table, spec, streams, log),))
+    once = replace(spec, m=spec.r)
+    parts = [
+        _fit_strata(Table(table.columns, completed), once, _after(streams, i * spec.r), log)
+        for i, completed in enumerate(_imputations(table, spec, streams, log, None, tick))
+    ]
+    return Model(spec, origin, tuple(parts))
+
+
+def _fit_strata(table: Table, spec: Specification, streams: Streams, log: EventLog) -> tuple[Stratum, ...]:
+    if not spec.strata:
+        return (Stratum((), table.n_rows, sequential.fit(table, spec, streams, log)),)
+    combinations, member = np.unique(table.values[list(spec.strata)], axis=1, return_inverse=True)
+    strata = []
+    for number, values in enumerate(combinations.T):
+        rows = np.flatnonzero(member.ravel() == number)
+        if rows.size < LEAST_ROWS:
+            names = ", ".join(table.names[j] for j in spec.strata)
+            log.add(Event(names, f"stratum {number + 1} has {rows.size} rows", "models of so few rows are poor"))
+        own = spec if spec.ignore is None else replace(spec, ignore=spec.ignore[rows])
+        sequence = sequential.fit(table.take(rows), own, _within(streams, number), log)
+        strata.append(Stratum(tuple(map(float, values)), rows.size, sequence))
+    return tuple(strata)
+
+
+# A stratum with fewer rows is reported.
+LEAST_ROWS = 30
+
+
+def _within(streams: Streams, stratum: int) -> Streams:
+    return lambda i, name, k: streams(i, f"stratum {stratum} {name}", k)
+
+
+def generate(
+    model: Model, m: int, k: int, streams: Streams, given: Mapping[int, np.ndarray], tick: Tick = lambda: None
+) -> np.ndarray:
+    """Return m (two-step: m times r) sets of k records as float64 (sets, columns, k).
+
+    given : values (k,) of the columns that are not drawn. Raises MiceSimError where the model was fitted for fewer sets.
+    """
+    most = _most_sets(model)
+    if m > most:
+        raise MiceSimError(
+            f"The synthesiser was fitted for {most} sets, as its fits differ from set to set; ask for {most} or fewer."
+        )
+    if len(model.parts) > 1:
+        r = model.spec.r
+        sets = [
+            _one_set(strata, s, k, _after(streams, i * r), given, tick)
+            for i, strata in enumerate(model.parts[:m])
+            for s in range(r)
+        ]
+    else:
+        sets = [_one_set(model.parts[0], i, k, streams, given, tick) for i in range(m)]
+    return np.array(sets)
+
+
+def _most_sets(model: Model) -> float:
+    """Return for how many sets there are fits."""
+    if len(model.parts) > 1:
+        return len(model.parts)
+    fits = [len(step.fits) for stratum in model.parts[0] for step in stratum.sequence.steps]
+    several = [number for number in fits if number > 1]
+    return min(several, default=np.inf) if model.spec.m > 1 else np.inf
+
+
+def _one_set(
+    strata: tuple[Stratum, ...], number: int, k: int, streams: Streams, given: Mapping[int, np.ndarray], tick: Tick
+) -> np.ndarray:
+    spec = strata[0].sequence.spec
+    made = []
+    for position, (stratum, rows) in enumerate(zip(strata, shares([s.n for s in strata], k), strict=True)):
+        fixed = {j: np.full(rows, value) for j, value in zip(spec.strata, stratum.values, strict=True)}
+        own = _within(streams, position) if spec.strata else streams
+        made.append(sequential.generate(stratum.sequence, number, rows, own, {**given, **fixed}))
+    tick()
+    return np.concatenate(made, axis=1)
+
+
+def shares(sizes: list[int], k: int) -> list[int]:
+    """Divide k rows in proportion to `sizes`, by largest remainders."""
+    exact = np.array(sizes) * (k / sum(sizes))
+    rows = np.floor(exact + 1e-9).astype(int)
+    short = k - int(rows.sum())
+    rows[np.argsort(-(exact - rows), kind="stable")[:short]] += 1
+    return rows.tolist()

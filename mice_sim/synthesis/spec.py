@@ -1,54 +1,85 @@
-"""The specification of a synthesis: everything that can be checked before the first draw."""
+"""The specification of a synthesis or imputation: everything that can be checked before the first draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from mice_sim.data import Table
+from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.synthesis import methods
-from mice_sim.synthesis.derived import Expression
+from mice_sim.origin import Mode, Origin
+from mice_sim.synthesis import methods, smoothing, twins
+from mice_sim.synthesis import predictors as who
+from mice_sim.synthesis.conditions import Condition, Rule
+from mice_sim.synthesis.derived import Constant, Derivation, Expression
 from mice_sim.synthesis.design import Design
+from mice_sim.synthesis.events import Event
 from mice_sim.synthesis.methods import Method
 
-Rule = Literal["mice-3.13", "mice-3.15"]
+Where: TypeAlias = str | Sequence[str] | Mapping[str, str] | np.ndarray | pd.DataFrame
+CompatRule = Literal["mice-3.13", "mice-3.15"]
+
+MODES = ("impute", "linked", "sequential")
 RULES = ("mice-3.13", "mice-3.15")
 WHERE = ("all", "missing", "observed", "none")
-
-Where: TypeAlias = str | np.ndarray | pd.DataFrame
+MISSING = ("keep", "one-step", "two-step")
 
 
 @dataclass(frozen=True)
 class Specification:
-    """A checked synthesis in linked mode; `specify` makes it.
+    """A checked synthesis or imputation; `specify` makes it.
 
     Attributes
     ----------
-    m, maxit : numbers of sets and iterations, ≥ 1.
+    mode : "impute", "linked" or "sequential"; see `Origin`.
+    m, maxit : numbers of sets and iterations, ≥ 1. r : syntheses of each imputation, if missing is "two-step".
+    missing : what becomes of missing cells in a synthesis: "keep", "one-step" or "two-step".
     methods : the method of each column number that is drawn.
-    derived : the expression of each column number that is computed.
+    derived : how each column number that is computed follows from others.
     predictors : bool (columns, columns); row j marks the predictors of column j.
-    visit_sequence : column numbers in order of visit.
+    formulas : the model of each column number that has one.
+    visit_sequence : column numbers in order of visit; in a chain a column may be visited more than once.
     where : a word or a bool array (columns, n): which cells are replaced.
     rule : "mice-3.15" lets predictors see original values in every observed cell; "mice-3.13" lets
         them see derived values in the replaced cells too, from then on and into the next set.
-    design : how the columns look to models.
+    proper : True if every fit is on a bootstrap sample of the rows where the method draws no parameters.
+    bounds : (least, most) of each column number that has them. rules : what holds whatever is drawn.
+    ignore : bool (n,), rows that no model learns from. smoothing : how drawn numbers are smoothed, by column number.
+    special : the codes that a continuous column number mixes with its numbers, such as 0 or -8.
+    strata : column numbers; every combination of their values is synthesised by itself.
+    imputation : the specification of the imputations of a two-step synthesis.
+    k : rows of a sequential set; None for as many as there are.
+    design : how the columns look to models. decisions : what was decided here.
     """
 
+    mode: Mode
     m: int
     maxit: int
+    r: int
+    missing: str
     methods: Mapping[int, Method]
-    derived: Mapping[int, Expression]
+    derived: Mapping[int, Derivation]
     predictors: np.ndarray
+    formulas: Mapping[int, ModelFormula]
     visit_sequence: tuple[int, ...]
     where: str | np.ndarray
-    rule: Rule
+    rule: CompatRule
+    proper: bool
+    bounds: Mapping[int, tuple[float, float]]
+    rules: tuple[Rule, ...]
+    ignore: np.ndarray | None
+    smoothing: Mapping[int, str]
+    special: Mapping[int, tuple[float, ...]]
+    strata: tuple[int, ...]
+    imputation: Specification | None
+    k: int | None
     design: Design
+    decisions: tuple[Event, ...]
 
     def replaced(self, observed: np.ndarray) -> np.ndarray:
         """Return the cells to replace, bool (columns, n), given which are observed."""
@@ -62,167 +93,355 @@ class Specification:
         every = np.ones_like(observed)
         return {"all": every, "none": ~every, "missing": ~observed, "observed": observed}[self.where]
 
+    def origin(self, table: Table) -> Origin:
+        """Return how sets made of `table` by this specification are made."""
+        holes = np.isnan(table.values)
+        if self.mode == "impute":
+            missing = "imputed"
+        elif not holes.any():
+            missing = "none"
+        else:
+            missing = "kept" if self.missing == "keep" else self.missing
+        nested = missing == "two-step"
+        replaced = self.replaced(~holes)
+        return Origin(
+            mode=self.mode,
+            missing=missing,  # type: ignore[arg-type]
+            proper=self.proper or all(bool(method.proper) for method in self.methods.values()),
+            complete=bool(replaced.all()),
+            n=table.n_rows,
+            k=(self.k or table.n_rows) if self.mode == "sequential" else table.n_rows,
+            m=self.m,
+            r=self.r if nested else 1,
+        )
+
 
 def specify(
     table: Table,
     *,
+    mode: str = "linked",
     m: int = 5,
     maxit: int = 1,
-    method: str | Mapping[str, str] = "cart",
+    method: str | Mapping[str, Any] | Method | None = None,
     predictor_matrix: np.ndarray | pd.DataFrame | Mapping[str, Mapping[str, int]] | None = None,
-    visit_sequence: Sequence[str] | None = None,
+    formulas: Mapping[str, str] | None = None,
+    visit_sequence: str | Sequence[str] | None = None,
     derived: Mapping[str, str] | None = None,
-    where: Where = "all",
+    where: Where | None = None,
     rule: str = "mice-3.15",
+    k: int | None = None,
+    strata: str | Sequence[str] | None = None,
+    missing: str | None = None,
+    r: int = 1,
+    imputation: Mapping[str, Any] | None = None,
+    proper: bool | None = None,
+    bounds: Mapping[str, Sequence[float | None]] | None = None,
+    rules: Mapping[str, Mapping[str, Any]] | None = None,
+    ignore: Sequence[bool] | np.ndarray | None = None,
+    smoothing: str | Mapping[str, str] | None = None,
+    semicontinuous: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Specification:
-    """Check a synthesis against a table and return it as a `Specification`.
+    """Check a synthesis or imputation against a table and return it as a `Specification`.
 
-    See `mice_sim.synthesize` for the parameters. `predictor_matrix` may also be a mapping
+    See `mice_sim.synthesize` and `mice_sim.impute` for the parameters. `predictor_matrix` may also be a mapping
     {target: {predictor: 0 or 1}} of changes to the default matrix. Raises MiceSimError for anything
     that can't work, before anything runs.
     """
-    for name, number in (("m", m), ("maxit", maxit)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-            raise MiceSimError(f"{name} is {number!r}; give a whole number of at least 1.")
-    if rule not in RULES:
-        raise MiceSimError(f"There is no rule '{rule}'{nearest(rule, RULES)}")
-    _check_columns(table)
-    names = table.names
-    expressions = _expressions(table, derived or {})
-    by_name = {n: method for n in names} if isinstance(method, str) else dict(method)
-    for name in by_name:
-        table.index(name)
-    undrawn = [n for n in names if n not in by_name and n not in expressions]
-    if undrawn:
-        raise MiceSimError(f"Column '{undrawn[0]}' has no method; give one for it, such as 'cart'.")
-    drawn = {n: k for n, k in by_name.items() if n not in expressions}
-    made = methods.make(set(drawn.values()), dict(options))
+    _one_of("mode", mode, MODES)
+    _one_of("rule", rule, RULES)
+    for name, number in (("m", m), ("maxit", maxit), ("r", r), *([("k", k)] if k is not None else [])):
+        whole(name, number)
+    missing = missing or ("keep" if mode == "sequential" else "one-step")
+    _one_of("missing", missing, MISSING)
+    _check_together(mode, where, rule, k, strata, missing, r, maxit)
+    computed, decisions = _derivations(table, derived or {}, mode, missing)
+    checked_rules = _rules(table, rules or {}, computed)
+    parents = {name: list(derivation.parents) for name, derivation in computed.items()}
+    decided = parents | {table.names[rule.target]: [] for rule in checked_rules}
+    for rule_ in checked_rules:
+        decided[table.names[rule_.target]] += rule_.condition.parents
+    cells = _where(table, where, mode)
+    made = _methods(table, method, computed, cells, mode, proper, dict(options))
+    special = {table.index(n): _codes(table, n, codes) for n, codes in (semicontinuous or {}).items()}
+    nested = mode != "impute" and missing == "two-step"
     return Specification(
+        mode=mode,  # type: ignore[arg-type]
         m=int(m),
         maxit=int(maxit),
-        methods={table.index(n): made[k] for n, k in drawn.items()},
-        derived={table.index(n): e for n, e in expressions.items()},
-        predictors=_predictors(table, predictor_matrix, expressions),
-        visit_sequence=_visits(table, visit_sequence, expressions),
-        where=_where(table, where),
+        r=int(r),
+        missing=missing,
+        methods=made,
+        derived={table.index(n): e for n, e in computed.items()},
+        predictors=_predictors(table, predictor_matrix, formulas, parents),
+        formulas=_formulas(table, formulas or {}, computed),
+        visit_sequence=who.visit_sequence(table, visit_sequence, decided, mode != "sequential"),
+        where=cells,
         rule=rule,  # type: ignore[arg-type]
+        proper=proper is True,
+        bounds={table.index(n): _bounds(table, n, pair, computed) for n, pair in (bounds or {}).items()},
+        rules=checked_rules,
+        ignore=_ignore(table, ignore),
+        smoothing=_smoothing(table, smoothing, computed),
+        special=special,
+        strata=_strata(table, strata),
+        imputation=_imputation(table, imputation, nested, m, derived, bounds, rules, ignore),
+        k=None if k is None else int(k),
         design=Design.of(table.columns),
+        decisions=tuple(decisions),
     )
 
 
-def _check_columns(table: Table) -> None:
-    for column, values in zip(table.columns, table.values, strict=True):
-        present = values[~np.isnan(values)]
-        if present.size == 0:
-            raise MiceSimError(f"Column '{column.name}' is all missing; drop it or give it values.")
-        if (present == present[0]).all():
-            raise MiceSimError(f"Column '{column.name}' is constant, so nothing can be drawn for it; drop it.")
+def whole(name: str, number: object) -> None:
+    """Raise MiceSimError unless `number` is a whole number of at least 1."""
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        raise MiceSimError(f"{name} is {number!r}; give a whole number of at least 1.")
 
 
-def _expressions(table: Table, derived: Mapping[str, str]) -> dict[str, Expression]:
-    expressions = {}
-    for name, text in derived.items():
+def _one_of(what: str, word: object, known: Sequence[str]) -> None:
+    if word not in known:
+        raise MiceSimError(f"There is no {what} '{word}'{nearest(str(word), list(known))}")
+
+
+def _check_together(mode, where, rule, k, strata, missing, r, maxit) -> None:
+    if mode == "sequential":
+        if missing == "one-step":
+            raise MiceSimError(
+                "missing='one-step' draws a record's missing cells together with its observed ones, so it is linked; "
+                "use mode='linked', or missing='keep' or 'two-step'."
+            )
+        if rule != "mice-3.15":
+            raise MiceSimError(f"The rule '{rule}' is one of linked synthesis; use mode='linked'.")
+        if maxit != 1:
+            raise MiceSimError("Sequential synthesis visits every column once; leave out maxit.")
+    else:
+        for name, given in (("k", k), ("strata", strata)):
+            if given is not None:
+                raise MiceSimError(f"{name} is for sequential synthesis; use mode='sequential' or leave it out.")
+        if mode == "linked" and missing == "keep":
+            raise MiceSimError(
+                "missing='keep' synthesises missingness itself, which needs mode='sequential'; "
+                "use missing='one-step' or 'two-step' here."
+            )
+    if r != 1 and (mode == "impute" or missing != "two-step"):
+        raise MiceSimError("r counts the syntheses of each imputation; use it with missing='two-step'.")
+
+
+def _derivations(
+    table: Table, given: Mapping[str, str], mode: str, missing: str
+) -> tuple[dict[str, Derivation], list[Event]]:
+    """Return how columns follow from others, by formula or as found in the data, and what was decided."""
+    expressions: dict[str, Derivation] = {}
+    for name, text in given.items():
         expression = Expression.parse(name, text, table.names)
         for column in (name, *expression.parents):
             if table.columns[table.index(column)].is_factor:
                 raise MiceSimError(f"The formula of '{name}' uses the factor '{column}'; arithmetic needs numbers.")
         expressions[name] = expression
+    parents = {name: expression.parents for name, expression in expressions.items()}
     for name in expressions:
-        _ancestors(name, expressions, ())
-    return expressions
+        who.ancestors(name, parents)
+    decisions = [Event(*found) for found in _disagreements(table, expressions)]
+    keeps = mode == "sequential" and missing == "keep"
+    for name, (derivation, why) in twins.find(table, set(expressions), keeps).items():
+        if isinstance(derivation, Constant) and np.isnan(derivation.value) and not keeps:
+            raise MiceSimError(f"Column '{name}' is all missing; drop it or give it values.")
+        expressions[name] = derivation
+        decisions.append(Event(name, f"derived as {derivation.text}", why))
+    if len(table.columns) == 1 and np.isnan(table.values).all() and not keeps:
+        raise MiceSimError(f"Column '{table.names[0]}' is all missing; drop it or give it values.")
+    return expressions, decisions
 
 
-def _ancestors(name: str, expressions: Mapping[str, Expression], path: tuple[str, ...]) -> set[str]:
-    """Return all columns that `name` is computed from; raises MiceSimError for a circle."""
-    if name in path:
-        raise MiceSimError(f"The formulas of {' and '.join(sorted(set(path)))} refer to each other; break the circle.")
-    if name not in expressions:
-        return set()
-    parents = expressions[name].parents
-    return set(parents).union(*(_ancestors(p, expressions, (*path, name)) for p in parents))
-
-
-def _predictors(table: Table, given: object, expressions: Mapping[str, Expression]) -> np.ndarray:
-    names, p = table.names, len(table.names)
-    matrix = ~np.eye(p, dtype=bool)
-    # By default a derived column does not predict what it is computed from.
-    for name in expressions:
-        for ancestor in _ancestors(name, expressions, ()):
-            matrix[table.index(ancestor), table.index(name)] = False
-    if given is None:
-        return matrix
-    if isinstance(given, Mapping):
-        for target, row in given.items():
-            for predictor, code in row.items():
-                matrix[table.index(target), table.index(predictor)] = _code(code, target, predictor)
-    else:
-        if isinstance(given, pd.DataFrame):
-            for axis in (given.index, given.columns):
-                if set(map(str, axis)) != set(names):
-                    raise MiceSimError(
-                        "The predictor matrix must name every column of the data once, in rows and columns."
-                    )
-            given = given.loc[names, names].to_numpy()
-        array = np.asarray(given)
-        if array.shape != (p, p):
-            shape = " × ".join(map(str, array.shape))
-            raise MiceSimError(f"The predictor matrix is {shape}; the data has {p} columns, so give {p} × {p}.")
-        for i, j in np.ndindex(p, p):
-            matrix[i, j] = _code(array[i, j], names[i], names[j])
-    if matrix.diagonal().any():
-        culprit = names[int(np.flatnonzero(matrix.diagonal())[0])]
-        raise MiceSimError(f"The predictor matrix lets '{culprit}' predict itself; set that entry to 0.")
-    return matrix
-
-
-def _code(code: object, target: str, predictor: str) -> bool:
-    if code not in (0, 1):
-        raise MiceSimError(f"The predictor matrix holds {code} for '{predictor}' predicting '{target}'; use 0 or 1.")
-    return bool(code)
-
-
-def _visits(table: Table, given: Sequence[str] | None, expressions: Mapping[str, Expression]) -> tuple[int, ...]:
-    if given is not None:
-        order = list(given)
-        if len(set(order)) < len(order):
-            raise MiceSimError("The visit sequence names a column twice; name each once.")
-        for name in order:
-            table.index(name)
-        for name in table.names:
-            if name not in order:
-                raise MiceSimError(f"The visit sequence lacks '{name}'; name every column once.")
-    else:
-        order = list(table.names)
-        for name in _topological(expressions):
-            parents = expressions[name].parents
-            last = max(order.index(parent) for parent in parents)
-            if order.index(name) < last:
-                order.remove(name)
-                order.insert(last, name)
+def _disagreements(table: Table, expressions: Mapping[str, Derivation]):
+    """Yield what to say of formulas that the data does not follow."""
     for name, expression in expressions.items():
-        late = [parent for parent in expression.parents if order.index(parent) > order.index(name)]
-        if late:
+        given = table.values[table.index(name)]
+        both = ~np.isnan(given)
+        try:
+            computed = expression.evaluate({p: table.values[table.index(p)] for p in expression.parents})
+        except MiceSimError:
+            continue  # told when it matters: the formula may hold in what is drawn
+        both &= ~np.isnan(computed)
+        scale = np.ptp(given[both]) if both.any() else 0.0
+        off = int((np.abs(given[both] - computed[both]) > 1e-6 * scale).sum())
+        if off:
+            yield name, "derived as given", f"the formula differs from the data in {off} of {int(both.sum())} rows"
+
+
+def _methods(
+    table: Table,
+    given: str | Mapping[str, Any] | Method | None,
+    computed: Mapping[str, Derivation],
+    cells: str | np.ndarray,
+    mode: str,
+    proper: bool | None,
+    options: dict[str, object],
+) -> dict[int, Method]:
+    """Return the method of every column that is drawn."""
+    names = table.names
+    untouched = set() if isinstance(cells, str) else {n for n, row in zip(names, cells, strict=True) if not row.any()}
+    if isinstance(given, Mapping):
+        chosen = {str(name): method for name, method in given.items()}
+        for name in chosen:
+            table.index(name)
+        lacking = [n for n in names if n not in chosen and n not in computed and n not in untouched]
+        if lacking and mode != "impute":
+            raise MiceSimError(f"Column '{lacking[0]}' has no method; give one for it, such as 'cart'.")
+    else:
+        chosen = dict.fromkeys(names, given)
+    wanted = {
+        table.index(n): chosen.get(n) or (methods.default(table.columns[table.index(n)]) if mode == "impute" else "cart")
+        for n in names
+        if n not in computed and (n in chosen or n not in untouched)
+    }
+    if proper is not None:
+        options["proper"] = proper
+    made = methods.make_each(wanted, options)
+    for j, method in made.items():
+        if table.columns[j].kind not in method.kinds:
             raise MiceSimError(
-                f"The visit sequence has '{name}' before its parent '{late[0]}'; visit '{late[0]}' first."
+                f"The method '{methods.name_of(method)}' can't draw '{table.columns[j].name}', which is "
+                f"{table.columns[j].kind}; use '{methods.default(table.columns[j])}' or 'cart'."
             )
-    return tuple(table.index(name) for name in order)
+    return made
 
 
-def _topological(expressions: Mapping[str, Expression]) -> list[str]:
-    return sorted(expressions, key=lambda name: len(_ancestors(name, expressions, ())))
+def _predictors(table: Table, matrix: object, formulas: Mapping[str, str] | None, parents) -> np.ndarray:
+    predictors = who.predictor_matrix(table, matrix, parents)
+    for name, text in (formulas or {}).items():
+        j = table.index(name)
+        formula = _formula(table, name, text)
+        predictors[j] = False
+        predictors[j, list(formula.used)] = True
+        if predictors[j, j]:
+            raise MiceSimError(f"The formula of '{name}' uses '{name}' itself; leave it out.")
+    return predictors
 
 
-def _where(table: Table, where: Where) -> str | np.ndarray:
-    if isinstance(where, str):
-        if where not in WHERE:
-            raise MiceSimError(f"There is no where '{where}'{nearest(where, WHERE)}")
-        return where
-    array = where.to_numpy() if isinstance(where, pd.DataFrame) else np.asarray(where)
+def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Derivation]) -> dict[int, ModelFormula]:
+    for name in given:
+        if name in computed:
+            raise MiceSimError(f"Column '{name}' is derived, so its formula would not be used; leave out one of the two.")
+    return {table.index(name): _formula(table, name, text).learn(table.values) for name, text in given.items()}
+
+
+def _formula(table: Table, name: str, text: str) -> ModelFormula:
+    """Return the right-hand side of a column's formula, `x + z + x:z` or `y ~ x + z + x:z`."""
+    left, tilde, right = str(text).rpartition("~")
+    if tilde and left.strip(" `") not in ("", name):
+        raise MiceSimError(f"The formula of '{name}' has the response '{left.strip()}'; write '{name} ~ …' or '~ …'.")
+    return ModelFormula.parse(f"~ {right}", table.columns)
+
+
+def _where(table: Table, where: Where | None, mode: str) -> str | np.ndarray:
+    """Return the cells to replace as a word or bool (columns, n)."""
+    if where is None:
+        return "missing" if mode == "impute" else "all"
     expected = (table.n_rows, len(table.columns))
-    if array.shape != expected or array.dtype != bool:
+    if isinstance(where, str):
+        _one_of("where", where, WHERE)
+        cells: str | np.ndarray = where
+    elif isinstance(where, Mapping):
+        cells = np.zeros(expected[::-1], bool)
+        values = dict(zip(table.names, table.values, strict=True))
+        for name, condition in where.items():
+            cells[table.index(name)] = Condition.parse(condition, table.columns).holds(values)
+    elif isinstance(where, Sequence):
+        cells = np.zeros(expected[::-1], bool)
+        cells[[table.index(str(name)) for name in where]] = True
+    else:
+        array = where.to_numpy() if isinstance(where, pd.DataFrame) else np.asarray(where)
+        if array.shape != expected or array.dtype != bool:
+            raise MiceSimError(
+                f"where must be True or False for each of the {expected[0]} rows and {expected[1]} columns, "
+                f"not {array.dtype} of shape {array.shape}."
+            )
+        cells = np.ascontiguousarray(array.T)
+    if mode == "impute" and (cells not in ("missing", "none") if isinstance(cells, str) else _observed(table, cells)):
+        raise MiceSimError("An imputation replaces missing cells only; to replace observed ones, synthesize.")
+    if mode == "sequential" and not isinstance(cells, str) and (cells.any(axis=1) != cells.all(axis=1)).any():
         raise MiceSimError(
-            f"where must be True or False for each of the {expected[0]} rows and {expected[1]} columns, "
-            f"not {array.dtype} of shape {array.shape}."
+            "Sequential synthesis replaces whole columns; name them in `where`, or use mode='linked' for single cells."
         )
-    return np.ascontiguousarray(array.T)
+    if mode == "sequential" and isinstance(cells, str) and cells != "all":
+        raise MiceSimError(f"where='{cells}' is for linked synthesis; sequential synthesis replaces whole columns.")
+    return cells
+
+
+def _observed(table: Table, cells: np.ndarray) -> bool:
+    return bool((cells & ~np.isnan(table.values)).any())
+
+
+def _bounds(table: Table, name: str, pair: Sequence[float | None], computed) -> tuple[float, float]:
+    column = table.columns[table.index(name)]
+    if column.is_factor or name in computed:
+        what = "a factor" if column.is_factor else "derived; bound its parents"
+        raise MiceSimError(f"Column '{name}' can't have bounds: it is {what}.")
+    low, high = (np.nan, np.nan) if len(pair) != 2 else (
+        -np.inf if pair[0] is None else float(pair[0]), np.inf if pair[1] is None else float(pair[1])
+    )  # fmt: skip
+    if not low <= high:
+        raise MiceSimError(f"The bounds of '{name}' are {list(pair)}; give [least, most], None for no bound.")
+    return low, high
+
+
+def _rules(table: Table, given: Mapping[str, Mapping[str, Any]], computed) -> tuple[Rule, ...]:
+    for name in given:
+        if name in computed:
+            raise MiceSimError(f"Column '{name}' is derived, so no rule can set it; change its formula.")
+    return tuple(
+        Rule.parse(table.index(name), table.columns, condition, value)
+        for name, cases in given.items()
+        for condition, value in cases.items()
+    )
+
+
+def _ignore(table: Table, given) -> np.ndarray | None:
+    if given is None:
+        return None
+    rows = np.asarray(given)
+    if rows.shape != (table.n_rows,) or rows.dtype != bool:
+        raise MiceSimError(f"ignore must be True or False for each of the {table.n_rows} rows.")
+    if rows.all():
+        raise MiceSimError("ignore leaves no row to learn from; mark some rows False.")
+    return rows
+
+
+def _smoothing(table: Table, given: str | Mapping[str, str] | None, computed) -> dict[int, str]:
+    if isinstance(given, str):
+        given = {c.name: given for c in table.columns if not c.is_factor and c.name not in computed}
+    for name, kind in (given or {}).items():
+        if table.columns[table.index(name)].is_factor or name in computed:
+            raise MiceSimError(f"Column '{name}' can't be smoothed: it is a factor or derived.")
+        _one_of("smoothing", kind, smoothing.KINDS)
+    return {table.index(name): kind for name, kind in (given or {}).items()}
+
+
+def _codes(table: Table, name: str, codes: Any) -> tuple[float, ...]:
+    column = table.columns[table.index(name)]
+    if column.is_factor:
+        raise MiceSimError(f"Column '{name}' is a factor; only numbers can hold special codes.")
+    codes = codes if isinstance(codes, Sequence) and not isinstance(codes, str) else [codes]
+    for code in codes:
+        if isinstance(code, bool) or not isinstance(code, int | float) or not np.isfinite(code):
+            raise MiceSimError(f"The special code {code!r} of '{name}' is not a number.")
+    return tuple(float(code) for code in codes)
+
+
+def _strata(table: Table, given: str | Sequence[str] | None) -> tuple[int, ...]:
+    columns = [given] if isinstance(given, str) else list(given or ())
+    for name in columns:
+        if np.isnan(table.values[table.index(name)]).any():
+            raise MiceSimError(f"The strata column '{name}' has missing values; fill them or leave it out of strata.")
+    return tuple(table.index(name) for name in columns)
+
+
+def _imputation(table, given, nested: bool, m, derived, bounds, rules, ignore) -> Specification | None:
+    """Return how a two-step synthesis imputes; by default as `mice_sim.impute` does, with the same constraints."""
+    if not nested:
+        if given is not None:
+            raise MiceSimError("imputation says how a two-step synthesis imputes; use it with missing='two-step'.")
+        return None
+    common = {"derived": derived, "bounds": bounds, "rules": rules, "ignore": ignore, "maxit": 5}
+    return specify(table, mode="impute", m=m, **{**common, **dict(given or {})})

@@ -38,6 +38,10 @@ class WorkingState:
         self._unsorted = set(range(len(table.columns)))
         self._unmeasured = set(range(len(table.columns)))
 
+    def take(self, rows: np.ndarray) -> WorkingState:
+        """Return a state of these rows; rows may repeat."""
+        return WorkingState(Table(self.columns, self.values[:, rows]), self.design)
+
     def write(self, j: int, rows: np.ndarray, new: np.ndarray) -> None:
         """Let predictors see `new` in these rows of column `j`."""
         self.values[j, rows] = new

@@ -1,39 +1,85 @@
 """Conditional methods, one file each: a fit/draw pair registered under the name people type.
 
-To add one, write a frozen dataclass whose fields are its options, with `fit(y, X, rng, previous) -> fitted` and
-`fitted.draw(rows, rng) -> values`, and list it in `METHODS` (or call `register`).
+To add one, write a frozen dataclass derived from `Method` whose fields are its options, with
+`fit(y, X, rng) -> fitted` and `fitted.draw(X, rng) -> values`, and list it in `METHODS` (or call `register`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+from mice_sim.data import Column
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.synthesis.methods.base import Fitted, Method, Predictors, Target
+from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.sample import Sample
 
-METHODS: dict[str, type] = {"cart": Cart, "sample": Sample}
+METHODS: dict[str, type[Method]] = {"cart": Cart, "sample": Sample}
+DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
 
-__all__ = ["METHODS", "Fitted", "Method", "Predictors", "Target", "make", "register"]
+__all__ = ["METHODS", "TRANSIENT", "Fitted", "Method", "Predictors", "Target", "default", "make_each", "register"]
 
 
-def register(name: str, method: type) -> None:
-    """Make `method` available as `method="name"`; raises MiceSimError if the name is taken."""
+def register(name: str, method: type[Method]) -> None:
+    """Make `method` available as `method="name"`; raises MiceSimError if the name is taken or it is no `Method`."""
     if name in METHODS:
         raise MiceSimError(f"There is a method '{name}' already; choose another name.")
+    if not (isinstance(method, type) and issubclass(method, Method) and dataclasses.is_dataclass(method)):
+        raise MiceSimError(f"The method '{name}' must be a dataclass derived from mice_sim.Method.")
     METHODS[name] = method
 
 
-def make(names: set[str], options: dict) -> dict[str, Method]:
-    """Return the methods called `names`, each with those of the options that it knows.
+def default(column: Column) -> str:
+    """Return the method that mice chooses for a column of this kind."""
+    return DEFAULTS[column.kind]
 
+
+def name_of(method: Method) -> str:
+    """Return the name that people type for a method."""
+    return next((name for name, known in METHODS.items() if known is type(method)), type(method).__name__)
+
+
+def make_each(wanted: Mapping[int, Any], options: Mapping[str, object]) -> dict[int, Method]:
+    """Return the method of each column number.
+
+    wanted : a name, {"name": …, option: …} or a `Method` by column number. options : for all that know them.
     Raises MiceSimError for an unknown method, or for an option that none of the methods has.
     """
+    parts = {j: _split(given) for j, given in wanted.items()}
+    names = {name for name, _ in parts.values() if isinstance(name, str)}
     for name in sorted(names):
         if name not in METHODS:
             raise MiceSimError(f"There is no method '{name}'{nearest(name, list(METHODS))}")
     known = {name: {f.name for f in dataclasses.fields(METHODS[name])} for name in names}
+    _check_options({k: v for k, v in options.items() if k != "proper"}, known, names)
+    made: dict[str, Method] = {}
+    for name in names:
+        made[name] = METHODS[name](**{k: v for k, v in options.items() if k in known[name]})
+    result: dict[int, Method] = {}
+    for j, (name, own) in parts.items():
+        if isinstance(name, Method):
+            result[j] = name
+            continue
+        _check_options(own, {name: known[name]}, {name})
+        result[j] = dataclasses.replace(made[name], **own) if own else made[name]  # type: ignore[type-var]
+    return result
+
+
+def _split(given: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the name and the options of what a user gave as a method."""
+    if isinstance(given, Method):
+        return given, {}
+    if isinstance(given, Mapping):
+        own = dict(given)
+        if "name" not in own:
+            raise MiceSimError(f"The method {dict(given)} has no name; write {{'name': 'pmm', 'donors': 3}}.")
+        return str(own.pop("name")), own
+    return str(given), {}
+
+
+def _check_options(options: Mapping[str, object], known: Mapping[str, set[str]], names: set[str]) -> None:
     for option in options:
         if not any(option in fields for fields in known.values()):
             all_options = sorted(set().union(*known.values()))
@@ -41,4 +87,3 @@ def make(names: set[str], options: dict) -> dict[str, Method]:
                 f"The method '{', '.join(sorted(names))}' has no option '{option}'"
                 + (nearest(option, all_options) if all_options else "; it has none.")
             )
-    return {n: METHODS[n](**{k: v for k, v in options.items() if k in known[n]}) for n in names}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from mice_sim.data import Column
+from mice_sim.data.formula import ModelFormula
 from mice_sim.data.table import Kind
 from mice_sim.synthesis.state import WorkingState
 
@@ -34,20 +35,26 @@ class Predictors:
 
     keep : bool (D,), those columns. rows : uint32, the rows that are looked at: the fit rows in `fit`, the
     rows to be drawn in `draw`. volatile : bool (D,), the columns that may change between the sets.
+    formula : of the column to be drawn, if it has one; then `matrix` is its model matrix.
     """
 
     state: WorkingState
     keep: np.ndarray
     rows: np.ndarray
     volatile: np.ndarray
+    formula: ModelFormula | None = None
 
     def matrix(self) -> np.ndarray:
         """Return the (len(rows) × kept) design matrix, without intercept; factors in R's contrasts."""
+        if self.formula is not None:
+            return self.formula.matrix(self.state.values[:, self.rows])[:, int(self.formula.intercept) :]
         return self.state.design_matrix(np.flatnonzero(self.keep), self.rows)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the matrix's columns, as R prints them."""
+        if self.formula is not None:
+            return self.formula.names[int(self.formula.intercept) :]
         return tuple(self.state.design.names[d] for d in np.flatnonzero(self.keep))
 
     def at(self, rows: np.ndarray) -> Predictors:

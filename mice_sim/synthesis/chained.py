@@ -1,0 +1,192 @@
+"""The chained loop of imputation and linked synthesis (van Buuren & Groothuis-Oudshoorn 2011)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mice_sim.data import Table
+from mice_sim.errors import MiceSimError
+from mice_sim.synthesis.constraints import constrain, ruled
+from mice_sim.synthesis.events import Event, EventLog
+from mice_sim.synthesis.filter import filter_predictors
+from mice_sim.synthesis.fitting import Streams, fit_method, log_notes
+from mice_sim.synthesis.methods import Fitted, Predictors, Target
+from mice_sim.synthesis.spec import Specification
+from mice_sim.synthesis.state import WorkingState
+
+
+@dataclass(frozen=True)
+class ChainStatistics:
+    """Mean and standard deviation of what was drawn: float64 (columns, iterations, sets), NaN where nothing was.
+
+    A factor counts by level number 1..K.
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+
+    @classmethod
+    def blank(cls, columns: int, iterations: int, sets: int) -> ChainStatistics:
+        return cls(*(np.full((columns, iterations, sets), np.nan) for _ in range(2)))
+
+
+def run(
+    table: Table,
+    spec: Specification,
+    streams: Streams,
+    log: EventLog,
+    chain: ChainStatistics | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Return the m completed tables as float64 (m, columns, n).
+
+    Every cell that `spec` marks is drawn (or computed, for derived columns); all others keep their
+    values. Record i stays linked to record i: its predictors are the original values in all
+    observed cells, except as the rule "mice-3.13" says. `chain` is filled on the way; `tick` is called after every
+    iteration of every set.
+    """
+    return _Chain(table, spec, streams, log, chain, tick).run()
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A column's last fit, with the versions of the columns and the predictors that it saw."""
+
+    version: np.ndarray
+    keep: np.ndarray
+    fitted: Fitted
+
+
+class _Chain:
+    def __init__(self, table, spec, streams: Streams, log: EventLog, chain: ChainStatistics | None, tick: Callable):
+        self.table, self.spec, self.streams, self.log, self.chain, self.tick = table, spec, streams, log, chain, tick
+        self.design = spec.design
+        self.state = WorkingState(table, self.design)
+        observed = self.state.observed
+        replaced = spec.replaced(observed)
+        # Row numbers by column: where a value is wanted, where predictors see it, where models learn.
+        self.wanted = [np.flatnonzero(cells).astype(np.uint32) for cells in replaced]
+        self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
+        learned = observed if spec.ignore is None else observed & ~spec.ignore
+        self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in learned]
+        self.masks = [self.design.mask(row) for row in spec.predictors]
+        self.uses = [np.flatnonzero(row | (np.arange(row.size) == j)) for j, row in enumerate(spec.predictors)]
+        self.sets = np.repeat(table.values[None], spec.m, axis=0)
+        # Under mice-3.13 the derived columns, and they alone, change from set to set.
+        volatile = np.zeros(len(table.columns), bool)
+        volatile[list(spec.derived)] = spec.rule == "mice-3.13"
+        self.constant = ~volatile
+        self.volatile = self.design.mask(volatile)
+        self.fits: dict[int, _Fit] = {}
+        self.is_ruled = {rule.target for rule in spec.rules}
+
+    def run(self) -> np.ndarray:
+        self._check_unfilled()
+        self._initialise()
+        for iteration in range(1, self.spec.maxit + 1):
+            for i in range(self.spec.m):
+                for j, rows in enumerate(self.shown):
+                    if rows.size:
+                        self.state.write(j, rows, self.sets[i, j, rows])
+                for j in self.spec.visit_sequence:
+                    if self.wanted[j].size:
+                        self._visit(iteration, i, j)
+                self.tick()
+        return self.sets
+
+    def _check_unfilled(self) -> None:
+        for j, column in enumerate(self.table.columns):
+            # Predictors must be complete: a missing cell outside `where` would stay missing for ever.
+            if self.shown[j].size + int(self.state.observed[j].sum()) < self.table.n_rows:
+                raise MiceSimError(
+                    f"Column '{column.name}' has missing cells that `where` leaves out, so it can't predict; "
+                    "mark them in `where` or drop the rows."
+                )
+            if self.wanted[j].size and not self.fit_rows[j].size and j not in self.spec.derived:
+                raise MiceSimError(f"Column '{column.name}' has no observed value to learn from; give it some or drop it.")
+
+    def _initialise(self) -> None:
+        """Start the missing cells at random draws from the observed ones."""
+        for j, rows in enumerate(self.shown):
+            if not rows.size or not self.fit_rows[j].size:
+                continue
+            pool = self.table.values[j, self.fit_rows[j]]
+            for i in range(self.spec.m):
+                rng = self.streams(i + 1, self.table.columns[j].name, 0)
+                self.sets[i, j, rows] = pool[rng.integers(pool.size, size=rows.size)]
+        for j in self.spec.visit_sequence:
+            if j in self.spec.derived and self.shown[j].size:
+                for i in range(self.spec.m):
+                    self.sets[i, j, self.shown[j]] = self._derive(i, j)[self.shown[j]]
+
+    def _visit(self, iteration: int, i: int, j: int) -> None:
+        rows = self.wanted[j]
+        if j in self.spec.derived:
+            drawn = self._derive(i, j)[rows]
+            # What predictors see of a derived column is all that the two rules differ in.
+            seen = rows if self.spec.rule == "mice-3.13" else self.shown[j]
+        else:
+            drawn = self._draw(iteration, i, j)
+            seen = self.shown[j]
+        self.sets[i, j, rows] = drawn
+        if seen.size:
+            self.state.write(j, seen, self.sets[i, j, seen])
+        if self.chain is not None:
+            self.chain.mean[j, iteration - 1, i] = drawn.mean() + self.table.columns[j].is_factor
+            self.chain.sd[j, iteration - 1, i] = drawn.std(ddof=1) if drawn.size > 1 else 0.0
+
+    def _draw(self, iteration: int, i: int, j: int) -> np.ndarray:
+        spec, name, rows = self.spec, self.table.columns[j].name, self.wanted[j]
+        rng = self.streams(i + 1, name, iteration)
+        fitted, keep = self._fit(iteration, i, j, rng)
+        drawn = fitted.draw(Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j)), rng)
+        if j in self.is_ruled or j in spec.bounds or j in spec.smoothing:
+            others = dict(zip(self.table.names, self.sets[i], strict=True))
+            drawn = constrain(spec, j, drawn, rows, others, self.table.values[j, self.fit_rows[j]], rng)
+        return drawn
+
+    def _derive(self, i: int, j: int) -> np.ndarray:
+        derivation = self.spec.derived[j]
+        return derivation.evaluate({p: self.sets[i, self.table.index(p)] for p in derivation.parents})
+
+    def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> tuple[Fitted, np.ndarray]:
+        """Fit column j's method, or take the last fit if nothing that it saw has changed; return it and its columns."""
+        method = self.spec.methods[j]
+        bootstrap = self.spec.proper and not method.proper
+        used = self.uses[j]
+        version = self.state.version[used]
+        last = self.fits.get(j) if method.deterministic and not bootstrap and j not in self.is_ruled else None
+        if last and (version == last.version).all():
+            return last.fitted, last.keep
+        column, rows = self.table.columns[j], self._rows(j)
+        keep = self.masks[j]
+        if method.uses_predictors and keep.any() and j not in self.spec.formulas:
+            keep = filter_predictors(self.state, j, keep, rows)
+            self._report_dropped(iteration, i, j, keep)
+        alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
+        target = Target(column, self.table.values[j], rows)
+        predictors = Predictors(self.state, keep, rows, self.volatile, self.spec.formulas.get(j))
+        fitted = fit_method(method, target, predictors, rng, bootstrap, last.fitted if last and alike else None)
+        log_notes(self.log, fitted, column.name, i + 1, iteration)
+        self.fits[j] = _Fit(version, keep, fitted)
+        return fitted, keep
+
+    def _rows(self, j: int) -> np.ndarray:
+        """Return the rows to learn column j from: those that no rule decides."""
+        rows = self.fit_rows[j]
+        if j not in self.is_ruled:
+            return rows
+        decided = ruled(self.spec, j, dict(zip(self.table.names, self.state.values, strict=True)))
+        free = rows[~decided[rows]] if decided is not None else rows
+        return free if free.size else rows
+
+    def _report_dropped(self, iteration: int, i: int, j: int, keep: np.ndarray) -> None:
+        gone = self.masks[j] & ~keep
+        if not gone.any():
+            return
+        dropped = ", ".join(self.design.names[d] for d in np.flatnonzero(gone))
+        why = "constant or near-dependent predictors, as in mice"
+        self.log.add(Event(self.table.columns[j].name, f"dropped {dropped}", why, i + 1, iteration))

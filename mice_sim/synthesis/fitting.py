@@ -1,0 +1,48 @@
+"""Fitting one method, with a bootstrap if the draws are to be proper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mice_sim.synthesis.events import Event, EventLog
+from mice_sim.synthesis.methods import Fitted, Method, Predictors, Target
+
+# (set, column, iteration) -> the random stream of that draw; iteration 0 initialises.
+Streams = Callable[[int, str, int], np.random.Generator]
+
+
+def fit_method(
+    method: Method, y: Target, X: Predictors, rng: np.random.Generator, bootstrap: bool, previous: Fitted | None = None
+) -> Fitted:
+    """Fit a method, on a bootstrap sample of the fit rows if asked (as a draw of its parameters, Rubin 1987, §4.1).
+
+    previous : the last fit of the same data but for volatile predictors.
+    """
+    if bootstrap:
+        chosen = np.sort(rng.choice(y.rows, size=y.rows.size))
+        rows = np.arange(chosen.size, dtype=np.uint32)
+        y = Target(y.column, y.values[chosen], rows)
+        X = Predictors(X.state.take(chosen), X.keep, rows, X.volatile, X.formula)
+    if method.remembers and previous is not None:
+        return method.fit(y, X, rng, previous=previous)  # type: ignore[call-arg]
+    return method.fit(y, X, rng)
+
+
+def log_notes(log: EventLog, fitted: Fitted, column: str, number: int, iteration: int) -> None:
+    """Log what a fit decided by itself."""
+    for what, why in getattr(fitted, "notes", ()):
+        log.add(Event(column, what, why, number, iteration))
+
+
+def released(fitted: Any) -> Any:
+    """Return a fit without what ties it to the data it was fitted on (its transient fields)."""
+    if isinstance(fitted, tuple):
+        return tuple(released(part) for part in fitted)
+    if not is_dataclass(fitted) or isinstance(fitted, type):
+        return fitted
+    parts = {f.name: None if "transient" in f.metadata else released(getattr(fitted, f.name)) for f in fields(fitted)}
+    return replace(fitted, **parts)
