@@ -19,6 +19,7 @@ class Estimates:
 
     terms : names (k). estimate : float64 (k,). covariance : float64 (k, k). df : residual degrees of
     freedom of the complete-data test, inf for a normal one. df_residual : n − k.
+    n_dropped : rows left out because a value is missing.
     """
 
     terms: tuple[str, ...]
@@ -26,6 +27,7 @@ class Estimates:
     covariance: np.ndarray
     df: float
     df_residual: float
+    n_dropped: int = 0
 
     @property
     def variance(self) -> np.ndarray:

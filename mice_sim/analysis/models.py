@@ -1,6 +1,7 @@
 """Regression models on one data set.
 
-`start` may hold the estimates of a similar data set; proportional odds starts from them.
+`start` may hold the estimates of a similar data set; proportional odds starts from them. Rows with a missing
+value in a column of the formula are left out and counted, as R's na.omit does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, gammaln, logit
 
 from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged
@@ -18,20 +21,21 @@ from mice_sim.errors import MiceSimError
 
 FROM_SCRATCH = np.zeros(0)
 
+Data = tuple[Column, np.ndarray, np.ndarray, int]
+
 
 def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
     """Least squares; the test is t with n − p degrees of freedom.
 
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
     """
-    response = _response(formula, "a continuous one", lambda column: not column.is_factor)
-    x, y = formula.matrix(values), values[response]
+    _, x, y, dropped = _linear_data(formula, values)
     ok, beta, inverse = kernels.cholesky_solve(x.T @ x, x.T @ y)
     if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
     residual = y - x @ beta
     df = float(y.size - beta.size)
-    return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df)
+    return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df, dropped)
 
 
 def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -39,12 +43,11 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
 
     Raises NotConverged if the classes are separated or the model matrix is rank deficient.
     """
-    response = _response(formula, "a factor of two levels", lambda column: column.n_levels == 2)
-    x, y = formula.matrix(values), values[response]
+    _, x, y, dropped = _logistic_data(formula, values)
     ok, beta, covariance, _ = kernels.logistic(x, y)
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
-    return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size))
+    return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size), dropped)
 
 
 def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -54,17 +57,102 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     the inverse observed information. Raises NotConverged if a level has no rows or there is no finite
     maximum.
     """
-    response = _response(formula, "an ordered factor", lambda column: column.kind == "ordered")
-    levels = formula.columns[response].levels or ()
-    x, y = formula.matrix(values)[:, int(formula.intercept) :], values[response]
+    response, x, y, dropped = _data(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
+    levels = response.levels or ()
     ok, theta, covariance = kernels.ordinal(
-        np.ascontiguousarray(x), y, len(levels), FROM_SCRATCH if start is None else start
+        np.ascontiguousarray(x[:, int(formula.intercept) :]), y, len(levels), FROM_SCRATCH if start is None else start
     )
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
-    return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size))
+    return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), dropped)
+
+
+def log_likelihood(
+    model: str, formula: ModelFormula, values: np.ndarray, theta: np.ndarray, *, free_constant: bool = False
+) -> float:
+    """Return the log-likelihood of one data set where the coefficients are held at `theta` (k,).
+
+    The residual variance of a linear model is the one that maximises it, RSS / n. The likelihood-ratio test D3
+    (Meng & Rubin 1992) evaluates all sets at their pooled coefficients.
+
+    free_constant : maximise over a constant that is added to the linear predictor too. mice's D3 does so: it
+        fits `. ~ 1` with the fixed linear predictor as an offset.
+
+    Raises MiceSimError for a model that has none here.
+    """
+    if model not in _LIKELIHOODS:
+        raise MiceSimError(
+            f"There is no likelihood with fixed coefficients of the model '{model}' (only of "
+            f"{', '.join(_LIKELIHOODS)}); compare such models by D1 or D2."
+        )
+    return _LIKELIHOODS[model](formula, values, theta, free_constant)
+
+
+def _linear_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
+    _, x, y, _ = _linear_data(formula, values)
+    residual = y - x @ theta
+    if free_constant:
+        residual = residual - residual.mean()
+    return float(-y.size / 2 * (np.log(2 * np.pi * (residual @ residual) / y.size) + 1))
+
+
+def _logistic_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
+    _, x, y, _ = _logistic_data(formula, values)
+    eta = x @ theta
+    if free_constant:
+        # The fitted mean rises with the constant, and equals the share of ones between these two.
+        share = y.mean()
+        low, high = logit(share) - eta.max() - 1, logit(share) - eta.min() + 1
+        eta = eta + brentq(lambda constant: expit(eta + constant).mean() - share, low, high, xtol=1e-13)
+    return float(y @ eta - np.logaddexp(0, eta).sum())
+
+
+def _poisson_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
+    _, x, y, _ = _linear_data(formula, values)
+    eta = x @ theta
+    if free_constant:
+        eta = eta + np.log(y.sum() / np.exp(eta).sum())
+    return float(y @ eta - np.exp(eta).sum() - gammaln(y + 1).sum())
+
+
+_LIKELIHOODS = {"linear": _linear_likelihood, "logistic": _logistic_likelihood, "poisson": _poisson_likelihood}
+
+
+def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False) -> float:
+    """Return R² of the linear model on one data set, about the mean if it has an intercept and about 0 if not.
+
+    adjusted : for its degrees of freedom, 1 − (1 − R²)(n − intercept)/(n − p), which may be negative.
+    """
+    _, x, y, _ = _linear_data(formula, values)
+    beta = linear(formula, values).estimate
+    residual = y - x @ beta
+    about = y - y.mean() if formula.intercept else y
+    unexplained = residual @ residual / (about @ about)
+    if adjusted:
+        unexplained *= (y.size - int(formula.intercept)) / (y.size - beta.size)
+    return float(1 - unexplained)
+
+
+def _linear_data(formula: ModelFormula, values: np.ndarray) -> Data:
+    return _data(formula, values, "a continuous one", lambda column: not column.is_factor)
+
+
+def _logistic_data(formula: ModelFormula, values: np.ndarray) -> Data:
+    return _data(formula, values, "a factor of two levels", lambda column: column.n_levels == 2)
+
+
+def _data(formula: ModelFormula, values: np.ndarray, wanted: str, fits: Callable[[Column], bool]) -> Data:
+    """Return the response's column, the model matrix and the response of the complete rows, and how many are not."""
+    response = _response(formula, wanted, fits)
+    missing = np.isnan(values[formula.used]).any(axis=0)
+    dropped = int(missing.sum())
+    if dropped:
+        values = np.ascontiguousarray(values[:, ~missing])
+    if values.shape[1] == 0:
+        raise NotConverged(f"The model {formula.text} has no complete row; impute the missing values first.")
+    return formula.columns[response], formula.matrix(values), values[response], dropped
 
 
 def _response(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from formulaic import Formula
@@ -54,6 +55,12 @@ class ModelFormula:
         names = (["(Intercept)"] if intercept else []) + [n for t in terms for n in _term_names(t, columns)]
         return cls(text, response, intercept, terms, tuple(names), columns, _parts(terms, columns, intercept))
 
+    @cached_property
+    def used(self) -> list[int]:
+        """The numbers of the columns that the formula names."""
+        left = [] if self.response is None else [self.response]
+        return sorted({j for term in self.terms for j in term} | set(left))
+
     def matrix(self, values: np.ndarray) -> np.ndarray:
         """Return the model matrix (n × len(names)) of `values` (columns, n)."""
         return model_matrix(values, *self.parts)
@@ -63,7 +70,7 @@ class ModelFormula:
 def model_matrix(values, source, is_factor, score):
     """Return the (n, p) matrix whose column c is the product of its parts; a column without parts is 1.
 
-    values : float64 (columns, n). source : (p, parts), the column behind each part, −1 for none.
+    values : float64 (columns, n); where a part is missing, so is the product. source : (p, parts), the column behind each part, −1 for none.
     is_factor : (p, parts). score : (p, parts, levels), the contrast's value of each level.
     """
     n = values.shape[1]
@@ -76,7 +83,8 @@ def model_matrix(values, source, is_factor, score):
                 break
             if is_factor[c, part]:
                 for i in range(n):
-                    out[i, c] *= score[c, part, int(values[j, i])]
+                    level = values[j, i]
+                    out[i, c] *= np.nan if np.isnan(level) else score[c, part, int(level)]
             else:
                 for i in range(n):
                     out[i, c] *= values[j, i]
