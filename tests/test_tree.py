@@ -13,6 +13,7 @@ from mice_sim.data import Table
 from mice_sim.synthesis.design import Design
 from mice_sim.synthesis.methods import Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart, FittedCart
+from mice_sim.synthesis.methods.cart_deviance import CartDeviance
 from mice_sim.synthesis.state import WorkingState
 
 TIE = 1e-10  # gains that differ by less than this share are equal but for rounding
@@ -23,7 +24,7 @@ def grow(table: Table, target: str, predictors: list[str], rows: np.ndarray | No
 
 
 def grow_and_see(
-    table: Table, target: str, predictors: list[str], rows: np.ndarray | None = None, **controls
+    table: Table, target: str, predictors: list[str], rows: np.ndarray | None = None, method=Cart, **controls
 ) -> tuple[FittedCart, Predictors, Target]:
     state = WorkingState(table, Design.of(table.columns))
     j = table.index(target)
@@ -31,7 +32,7 @@ def grow_and_see(
     rows = np.arange(table.n_rows) if rows is None else rows
     y = Target(table.columns[j], table.values[j], rows.astype(np.uint32))
     X = Predictors(state, keep, y.rows, np.zeros_like(keep))
-    return Cart(**controls).fit(y, X, np.random.default_rng(0)), X, y
+    return method(**controls).fit(y, X, np.random.default_rng(0)), X, y
 
 
 # ---- the stored fits of rpart
@@ -213,3 +214,50 @@ def test_depth_and_minsplit_are_obeyed(truth):
     others = ["age", "wgt", "hc"]
     assert grow(truth, "hgt", others, maxdepth=3).number.max() < 2**4
     assert set(grow(truth, "hgt", others, minsplit=749).leaf) == {0}
+
+
+# ---- cart.deviance
+
+
+def test_pruning_on_deviance_keeps_an_association_that_leaves_the_majority_alone():
+    tree, X, _ = grow_and_see(two_groups(0.6, 0.9, "class"), "y", ["x"], method=CartDeviance)
+    assert len(set(tree.leaf)) == 2
+    rng = np.random.default_rng(5)
+    share = np.mean([tree.draw(X, rng).reshape(2, 100).mean(axis=1) for _ in range(200)], axis=0)
+    assert share == pytest.approx([0.6, 0.9], abs=0.02)
+
+
+def test_a_numeric_target_gets_the_same_tree_from_both(truth):
+    one, other = (grow(truth, "hgt", ["age", "reg", "phb"], method=method) for method in (Cart, CartDeviance))
+    for name in ("leaf", "column", "cut", "left", "donors"):
+        assert (getattr(one, name) == getattr(other, name)).all()
+
+
+def deviance(y: np.ndarray) -> float:
+    counts = np.bincount(y.astype(int))
+    return float(-2 * (counts[counts > 0] * np.log(counts[counts > 0] / y.size)).sum())
+
+
+@pytest.mark.parametrize("target", ["gen", "phb", "reg"])
+@pytest.mark.parametrize("cp", [2e-3, 5e-3, 2e-2])
+def test_a_tree_pruned_on_deviance_costs_the_least(truth, target, cp):
+    """Of all prunings of the whole tree, ours has the smallest deviance + α · leaves.
+
+    But for a hundredth of a leaf: rpart weighs the collapse of a child as a whole only.
+    """
+    predictors = [name for name in truth.names if name not in (target, "bmi")]
+    whole, pruned = (
+        grow(truth, target, predictors, method=CartDeviance, cp=c, maxdepth=8, minbucket=5) for c in (-1.0, cp)
+    )
+    y = truth.values[truth.index(target)]
+    alpha = cp * deviance(y)
+    children = subtree(whole.number[whole.leaf])
+
+    def least(rows: Rows) -> float:
+        own = deviance(y[list(rows)]) + alpha
+        return min(own, sum(least(child) for child in children[rows])) if rows in children else own
+
+    ours = [y[pruned.leaf == leaf] for leaf in np.unique(pruned.leaf)]
+    assert len(ours) < np.unique(whole.leaf).size
+    cost = sum(deviance(leaf) + alpha for leaf in ours)
+    assert -1e-9 < cost - least(frozenset(range(y.size))) < alpha / 100

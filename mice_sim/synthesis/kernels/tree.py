@@ -172,14 +172,20 @@ def _tally(is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums,
 
 
 @njit(inline="always")
-def _risk(is_class, y, y_class, rows, start, end, totals):
-    """Return (risk, mean) of a node: Σ(y−ȳ)², or the number of rows outside the largest class."""
+def _risk(is_class, by_deviance, y, y_class, rows, start, end, totals):
+    """Return (risk, mean) of a node: Σ(y−ȳ)², the number of rows outside the largest class, or the deviance."""
     n = end - start
     if is_class:
         totals[:] = 0.0
         for i in range(start, end):
             totals[y_class[rows[i]]] += 1
-        return n - totals.max(), 0.0
+        if not by_deviance:
+            return n - totals.max(), 0.0
+        deviance = 0.0
+        for k in range(totals.shape[0]):
+            if totals[k] > 0:
+                deviance -= 2 * totals[k] * np.log(totals[k] / n)
+        return deviance, 0.0
     total = 0.0
     for i in range(start, end):
         total += y[rows[i]]
@@ -210,7 +216,7 @@ def _partition(rows, q, start, end, goes_left, spare):
 @njit(cache=True, nogil=True)
 def grow(
     y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep, volatile,
-    minsplit, minbucket, cp, maxdepth, twin_column, twin_cut, twin_child, twin_search, twin_varies,
+    minsplit, minbucket, cp, maxdepth, by_deviance, twin_column, twin_cut, twin_child, twin_search, twin_varies,
 ):  # fmt: skip
     """Grow and prune one tree.
 
@@ -228,6 +234,7 @@ def grow(
         levels by ascending value.
     volatile : (design columns,). Those that may change before this target is fitted again.
     minsplit, minbucket, cp, maxdepth : rpart's controls.
+    by_deviance : whether a class tree is pruned on deviance instead of misclassification.
     twin_… : column, cut, child, search and varies of an earlier tree for the same y, rows and controls
         on predictors that differ in volatile columns only; empty if there is none. In nodes that hold
         the same rows as in that tree, the other columns are not searched again.
@@ -304,14 +311,14 @@ def grow(
         t = stack[top]
         if phase[t] == 0:
             start, end = first[t], last[t]
-            risk[t], mean = _risk(is_class, y, y_class, rows, start, end, totals)
+            risk[t], mean = _risk(is_class, by_deviance, y, y_class, rows, start, end, totals)
             if t == 0:
                 alpha = cp * risk[0]
                 bound[0] = risk[0]
             complexity[t] = alpha
             kept_risk[t] = risk[t]
             kept_splits[t] = 0
-            left_child[t], child[t], column[t] = -1, -1, NO_SPLIT
+            left_child[t], child[t], column[t], cut[t], lower_left[t] = -1, -1, NO_SPLIT, 0.0, False
             search[t, 0] = UNSEARCHED
             top -= 1
             n_here = end - start

@@ -14,9 +14,14 @@ from mice_sim.data import Column
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
+from mice_sim.synthesis.methods.cart_deviance import CartDeviance
 from mice_sim.synthesis.methods.sample import Sample
 
-METHODS: dict[str, type[Method]] = {"cart": Cart, "sample": Sample}
+METHODS: dict[str, type[Method]] = {
+    "cart": Cart,
+    "cart.deviance": CartDeviance,
+    "sample": Sample,
+}
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
 
 __all__ = ["METHODS", "TRANSIENT", "Fitted", "Method", "Predictors", "Target", "default", "make_each", "register"]

@@ -29,6 +29,7 @@ class Cart(Method):
     maxdepth: int = 30
 
     remembers: ClassVar[bool] = True
+    by_deviance: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name, least, most in (("minbucket", 1, math.inf), ("minsplit", 1, math.inf), ("maxdepth", 1, 30)):
@@ -54,7 +55,7 @@ class Cart(Method):
         nodes = tree.grow(
             y.values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
             design.source, design.is_factor, design.score, design.by_score, X.keep, X.volatile,
-            self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth,
+            self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth, self.by_deviance,
             *(previous.memory if previous and previous.memory else NO_MEMORY),
         )  # fmt: skip
         column, cut, lower_left, left, child, start, end, rows, number, search, varies = nodes
