@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
-from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged, Statistics
 from mice_sim.data.formula import ModelFormula
+from mice_sim.kernels import likelihood as kernels
 
 CONFUSION = (
     "accuracy", "balanced_accuracy", "kappa", "mcnemarpvalue", "sensitivity", "specificity", "prevalence",

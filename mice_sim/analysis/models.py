@@ -13,11 +13,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, gammaln, logit
 
-from mice_sim.analysis import kernels
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.data import Column
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
+from mice_sim.kernels import likelihood as kernels
 
 FROM_SCRATCH = np.zeros(0)
 

@@ -24,7 +24,6 @@ from numba.core.dispatcher import Dispatcher
 from threadpoolctl import ThreadpoolController
 
 import mice_sim
-from mice_sim.analysis import kernels as models
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution, StudyConfig
 from mice_sim.study.engines import ENGINES, slurm
@@ -32,8 +31,6 @@ from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import ReplicateRows
 from mice_sim.study.store import Store, study_hash
 from mice_sim.study.tasks import Done, Task
-from mice_sim.synthesis import filter
-from mice_sim.synthesis.kernels import tree
 
 # The code that decides numbers; a change in it makes another study.
 SCIENCE = (
@@ -292,7 +289,8 @@ CODE = _code()  # taken when the code is loaded: a worker that runs for days mus
 
 def _compiled() -> int:
     """Return how many kernels this process has compiled itself."""
-    kernels = [f for module in (tree, filter, models) for f in vars(module).values() if isinstance(f, Dispatcher)]
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("mice_sim.")]
+    kernels = {f for module in modules for f in vars(module).values() if isinstance(f, Dispatcher)}
     return sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels)
 
 
