@@ -1,127 +1,210 @@
-"""The front door: `synthesize`, `fit`, `pool`."""
+"""The front door: `impute`, `synthesize`, `Synthesizer`."""
 
 from __future__ import annotations
 
 import secrets
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mice_sim import streams
-from mice_sim.analysis import MODELS, Estimates, ModelFormula
 from mice_sim.data import Table
-from mice_sim.errors import MiceSimError, nearest
-from mice_sim.pooling import INFERENCE, get_rule
-from mice_sim.pooling import pool as pool_arrays
+from mice_sim.errors import MiceSimError
+from mice_sim.fits import Fits, fit_sets
 from mice_sim.synthesis import engine
+from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import EventLog
+from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.result import Synthesis
-from mice_sim.synthesis.spec import Where, specify
+from mice_sim.synthesis.spec import Specification, Where, specify, whole
+
+Methods = str | Mapping[str, Any] | Method | None
 
 
-def synthesize(
+@dataclass(frozen=True)
+class Sets(Synthesis):
+    """A `Synthesis` whose sets can be analysed: `syn.fit("hgt ~ age + phb")`."""
+
+    def fit(self, formula: str, model: str = "linear", **options: Any) -> Fits:
+        """Fit a model to every set.
+
+        model : "linear", "logistic", "ordinal" (proportional odds), "multinomial", "poisson" or another name that
+        `mice_sim.MODELS` knows. Raises MiceSimError for an unknown model or column, and where a model does not
+        converge on a set.
+        """
+        return fit_sets(formula, model, self.original.columns, self.sets, self.origin, **options)
+
+
+def impute(
     data: pd.DataFrame,
     m: int = 5,
     *,
-    method: str | Mapping[str, str] = "cart",
-    maxit: int = 1,
+    maxit: int = 5,
+    method: Methods = None,
     predictor_matrix: np.ndarray | pd.DataFrame | None = None,
-    visit_sequence: Sequence[str] | None = None,
+    formulas: Mapping[str, str] | None = None,
+    visit_sequence: str | Sequence[str] | None = None,
     derived: Mapping[str, str] | None = None,
-    where: Where = "all",
-    rule: str = "mice-3.15",
+    bounds: Mapping[str, Sequence[float | None]] | None = None,
+    rules: Mapping[str, Mapping[str, Any]] | None = None,
+    ignore: Sequence[bool] | np.ndarray | None = None,
+    where: Where = "missing",
     seed: int | None = None,
     strict: bool = False,
+    progress: bool = False,
     **options: object,
-) -> FittableSynthesis:
-    """Replace cells of a data set by draws from chained conditional models, m times.
-
-    Synthetic record i stays linked to record i, as in mice with `where`: its predictors are the observed
-    values of record i. Copies of a person's own values are common; such sets are for methods research,
-    not for release.
+) -> Sets:
+    """Fill missing cells by multivariate imputation by chained equations, m times (van Buuren 2018).
 
     Parameters
     ----------
     data : numeric, boolean and categorical columns; NaN is missing.
-    m : number of sets. maxit : iterations; one is enough for complete data.
-    method : one name for all columns, or a name for each.
-    predictor_matrix : (columns × columns) of 0 and 1, row = target; the default is everything else, but
-        for derived columns predicting what they are computed from.
-    visit_sequence : all column names in order of visit.
-    derived : {column: arithmetic on other columns}; computed from the synthetic values of each set.
-    where : "all", "missing", "observed", "none", or True/False for each cell (rows × columns).
-    rule : "mice-3.15", or "mice-3.13" to let predictors see derived values, as mice did until 2022.
+    m : number of sets. maxit : iterations of each chain.
+    method : one name for all columns; {column: name, {"name": name, option: value} or `Method`}; by default as mice:
+        "pmm" for numbers, "logreg" for two levels, "polyreg" for more, "polr" for ordered ones.
+    predictor_matrix : (columns × columns) of 0 and 1, row = target (see `quickpred`); the default is everything else,
+        but for derived columns predicting what they are computed from.
+    formulas : {column: "x + z + x:z"}, the model of a column instead of its row of the predictor matrix.
+    visit_sequence : names in order of visit, or "roman", "arabic", "monotone", "revmonotone".
+    derived : {column: arithmetic on other columns}, computed anew whenever they are drawn.
+    bounds : {column: [least, most]}; draws outside are set to the nearest bound; None is no bound.
+    rules : {column: {"age < 18": value}}; where the condition holds the column has the value, and no model learns
+        from such rows.
+    ignore : True for rows that no model learns from; they are imputed all the same.
+    where : which missing cells to fill, True/False for each cell (rows × columns); the others must not predict.
     seed : a whole number; the same seed gives the same sets. strict : raise at the first event.
-    **options : of the methods, such as minbucket=3, cp=1e-8 for "cart".
+    progress : show how far the chains are.
+    **options : of the methods, such as donors=3 for "pmm".
 
     Raises
     ------
     MiceSimError
         For anything that can't work, naming it and the remedy.
     """
-    table = Table.from_pandas(data)
-    spec = specify(
-        table, m=m, maxit=maxit, method=method, predictor_matrix=predictor_matrix,
-        visit_sequence=visit_sequence, derived=derived, where=where, rule=rule, **options,
+    return _run(
+        data, seed, strict, progress, mode="impute", m=m, maxit=maxit, method=method, predictor_matrix=predictor_matrix,
+        formulas=formulas, visit_sequence=visit_sequence, derived=derived, bounds=bounds, rules=rules, ignore=ignore,
+        where=where, **options,
     )  # fmt: skip
-    entropy = secrets.randbits(128) if seed is None else seed
-    log = EventLog(strict)
-    sets = engine.run(table, spec, lambda i, name, k: streams.stream(entropy, "synthesis", 0, i, name, k), log)
-    return FittableSynthesis(table, sets, spec, data.index, data.columns, log)
 
 
-class FittableSynthesis(Synthesis):
-    """A `Synthesis` whose sets can be analysed: `syn.fit("hgt ~ age + phb")`."""
+def synthesize(
+    data: pd.DataFrame,
+    m: int = 5,
+    *,
+    mode: str = "sequential",
+    method: Methods = "cart",
+    k: int | None = None,
+    strata: str | Sequence[str] | None = None,
+    missing: str | None = None,
+    r: int = 1,
+    imputation: Mapping[str, Any] | None = None,
+    maxit: int | None = None,
+    proper: bool | None = None,
+    predictor_matrix: np.ndarray | pd.DataFrame | None = None,
+    formulas: Mapping[str, str] | None = None,
+    visit_sequence: str | Sequence[str] | None = None,
+    derived: Mapping[str, str] | None = None,
+    bounds: Mapping[str, Sequence[float | None]] | None = None,
+    rules: Mapping[str, Mapping[str, Any]] | None = None,
+    semicontinuous: Mapping[str, Any] | None = None,
+    smoothing: str | Mapping[str, str] | None = None,
+    ignore: Sequence[bool] | np.ndarray | None = None,
+    where: Where = "all",
+    rule: str = "mice-3.15",
+    seed: int | None = None,
+    strict: bool = False,
+    progress: bool = False,
+    **options: object,
+) -> Sets:
+    """Replace a data set by draws from models of it, m times.
 
-    def fit(self, formula: str, model: str = "linear") -> Fits:
-        """Fit a model to every set.
+    In the mode "sequential" records are new: each column is drawn given the synthetic columns before it, as in
+    synthpop. In the mode "linked" synthetic record i is drawn given the real record i, as in mice with `where`; copies of
+    a person's own values are then common (20 to 80 % of cells with trees), so that such sets are for methods research,
+    not for release.
 
-        model : "linear", "logistic" or "ordinal" (proportional odds). Raises MiceSimError for an unknown
-        model or column, and where a model does not converge on a set.
-        """
-        if model not in MODELS:
-            raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
-        parsed = ModelFormula.parse(formula, self.original.columns)
-        return Fits(formula, model, self.mode, [MODELS[model](parsed, values) for values in self.sets])
-
-
-@dataclass(frozen=True)
-class Fits:
-    """One model fitted to m sets; `pool` combines it. mode : how the sets were made."""
-
-    formula: str
-    model: str
-    mode: str
-    estimates: list[Estimates]
-
-
-def pool(fits: Fits, rule: str = "reiter2003", level: float = 0.95) -> pd.DataFrame:
-    """Combine the estimates of m sets.
-
-    Parameters
-    ----------
-    rule : "reiter2003" for synthetic data, "rubin1987" for imputed data; a rule that is not valid for the
-        sets at hand warns. level : of the confidence interval.
-
-    Returns
-    -------
-    A frame by term: estimate, std_error, df, statistic, p_value, ci_lower, ci_upper, and the mean
-    variance within (`within`) and the variance between sets (`between`).
+    Parameters, beside those of `impute`
+    ------------------------------------
+    k : rows of a sequential set; as many as in the data by default.
+    strata : columns; every combination of their values is synthesised by itself, in its real share.
+    missing : what becomes of missing cells. "keep" (the default of sequential): missingness is a property of the data
+        and is synthesised too. "one-step" (the default of linked): missing and observed cells are drawn together,
+        `maxit` times (default 5). "two-step": `m` imputations, with `r` syntheses of each; `imputation` holds options
+        of `impute`.
+    proper : True draws the parameters of every set anew (by a bootstrap of the rows where the method has no
+        posterior), False takes the estimates; by default what the method does.
+    semicontinuous : {column: code or codes} that a numeric column mixes with its numbers, such as 0 or −8; they are
+        drawn apart from the numbers.
+    smoothing : "density", "spline" or "rmean" for all numeric columns, or {column: kind}.
+    where : "all"; columns to replace (the others keep their values); in linked mode also "missing", "observed",
+        "none", {column: "income > 100000"}, or True/False for each cell (rows × columns).
+    rule : "mice-3.15", or "mice-3.13" to let predictors see derived values, as mice did until 2022 (linked mode).
     """
-    chosen = get_rule(rule)
-    if len(fits.estimates) < 2:
-        raise MiceSimError("Pooling needs at least two sets; synthesize with m=2 or more.")
-    if not 0 < level < 1:
-        raise MiceSimError(f"level is {level!r}; give a number between 0 and 1.")
-    if fits.mode not in chosen.valid_for:
-        warnings.warn(
-            f"The rule '{rule}' is not valid for {fits.mode} synthetic data; its intervals will be off.", stacklevel=2
+    if maxit is None:
+        incomplete = isinstance(data, pd.DataFrame) and bool(data.isna().to_numpy().any())
+        maxit = 5 if mode == "linked" and incomplete and missing != "two-step" else 1
+    return _run(
+        data, seed, strict, progress, mode=mode, m=m, method=method, k=k, strata=strata, missing=missing, r=r,
+        imputation=imputation, maxit=maxit, proper=proper, predictor_matrix=predictor_matrix, formulas=formulas,
+        visit_sequence=visit_sequence, derived=derived, bounds=bounds, rules=rules, semicontinuous=semicontinuous,
+        smoothing=smoothing, ignore=ignore, where=where, rule=rule, **options,
+    )  # fmt: skip
+
+
+def _run(data: pd.DataFrame, seed: int | None, strict: bool, progress: bool, **options: Any) -> Sets:
+    table = Table.from_pandas(data)
+    spec = specify(table, **options)
+    log = EventLog(strict)
+    for decision in spec.decisions:
+        log.add(decision)
+    origin = spec.origin(table)
+    chain = None
+    if spec.mode != "sequential" or origin.missing == "two-step":
+        imputing = spec.imputation if origin.missing == "two-step" and spec.imputation else spec
+        chain = ChainStatistics.blank(len(table.columns), imputing.maxit, imputing.m)
+    with _progress(progress, spec, origin.missing == "two-step") as tick:
+        sets = engine.run(table, spec, named_streams(seed, spec.mode), log, chain, tick)
+    where = spec.replaced(~np.isnan(table.values)) if spec.mode != "sequential" else np.zeros(table.values.shape, bool)
+    return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain)
+
+
+def named_streams(seed: int | None, mode: str):
+    """Return the streams of a call with this seed, or with fresh entropy."""
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise MiceSimError(f"seed is {seed!r}; give a whole number of at least 0.")
+    entropy = secrets.randbits(128) if seed is None else int(seed)
+    purpose = "imputation" if mode == "impute" else "synthesis"
+    return lambda i, name, k: streams.stream(entropy, purpose, 0, i, name, k)
+
+
+class _progress:
+    """A progress bar on the terminal, or nothing."""
+
+    def __init__(self, wanted: bool, spec: Specification, nested: bool):
+        self.wanted = wanted
+        chains = spec.imputation if nested and spec.imputation else spec
+        self.total = (chains.m * chains.maxit if nested or spec.mode != "sequential" else 0) + (
+            spec.m * spec.r if nested or spec.mode == "sequential" else 0
         )
-    q = np.array([fit.estimate for fit in fits.estimates])
-    u = np.array([fit.variance for fit in fits.estimates])
-    pooled, _ = pool_arrays(q, u, chosen, fits.estimates[0].df_residual, level)
-    frame = pd.DataFrame(pooled.T, index=pd.Index(fits.estimates[0].terms, name="term"), columns=list(INFERENCE))
-    return frame.assign(within=u.mean(axis=0), between=q.var(axis=0, ddof=1))
+
+    def __enter__(self):
+        if not self.wanted:
+            return lambda: None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True), transient=True)
+        self.bar.start()
+        task = self.bar.add_task("drawing", total=self.total)
+        return lambda: self.bar.advance(task)
+
+    def __exit__(self, *exception: object) -> None:
+        if self.wanted:
+            self.bar.stop()
+
+
+__all__ = ["Sets", "impute", "synthesize", "whole"]
