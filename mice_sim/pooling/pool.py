@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
-from mice_sim.pooling.rules import Rule
+from mice_sim.errors import MiceSimError
+from mice_sim.pooling.rules import Moments, Rule
 
 INFERENCE = ("estimate", "std_error", "df", "statistic", "p_value", "ci_lower", "ci_upper")
 LEVEL = 0.95
@@ -23,44 +24,72 @@ def t_quantile(df: np.ndarray, level: float = LEVEL) -> np.ndarray:
 def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray, level: float = LEVEL) -> np.ndarray:
     """Return (7, …): estimate, standard error, df, statistic, p-value and confidence limits.
 
-    Degrees of freedom below .001 count as .001 in the p-value, as in mice.
+    Degrees of freedom below .001 count as .001 in the p-value, as in mice. Where a rule gave a negative variance,
+    all but the estimate and the df is NaN.
     """
-    std_error = np.sqrt(variance)
     df = np.broadcast_to(df, estimate.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
+        std_error = np.sqrt(variance)
         statistic = estimate / std_error
     p_value = 2 * stdtr(np.minimum(np.maximum(df, 1e-3), 1e15), -np.abs(statistic))
     half = t_quantile(df, level) * std_error
     return np.stack([estimate, std_error, df, statistic, p_value, estimate - half, estimate + half])
 
 
+def moments(
+    q: np.ndarray, u: np.ndarray, rule: Rule, df_complete: float = np.inf, ratio: float = 1.0, r: int = 1
+) -> Moments:
+    """Return the moments that `rule` takes of estimates and squared standard errors (sets, …).
+
+    ratio : k/n, rows of a set for each real one. r : syntheses of every imputation, sets ordered by imputation.
+    Raises MiceSimError for too few sets, or sets that do not come in nests of r.
+    """
+    if not rule.nested:
+        r = 1
+    elif r < 2 or len(q) % r:
+        raise MiceSimError(
+            f"The rule '{rule.name}' takes nests of two or more sets each; give r, a divisor of {len(q)}."
+        )
+    m = len(q) // r
+    if m < rule.least:
+        raise MiceSimError("Pooling needs at least two sets; make m=2 or more.")
+    return Moments.of(q, u, m, df_complete, ratio, r)
+
+
 def pool(
-    estimates: np.ndarray, variances: np.ndarray, rule: Rule, df_complete: float, level: float = LEVEL
+    estimates: np.ndarray,
+    variances: np.ndarray,
+    rule: Rule,
+    df_complete: float,
+    level: float = LEVEL,
+    ratio: float = 1.0,
+    r: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pool m estimates by a rule.
+    """Pool the estimates of several sets by a rule.
 
     Parameters
     ----------
-    estimates, variances : float64 (m, k), m ≥ 2. df_complete : complete-data degrees of freedom.
+    estimates, variances : float64 (sets, k). df_complete : complete-data degrees of freedom.
+    ratio, r : as in `moments`.
 
     Returns
     -------
     pooled, synthesis_variance : float64 (7, k), rows as in `INFERENCE`. The second is the variance of
-        the first over new syntheses of the same data, by the delete-one jackknife over the m sets
-        (Efron & Stein 1981); for the estimate it is b/m exactly.
+        the first over new syntheses of the same data, by the delete-one jackknife over the m sets or nests
+        (Efron & Stein 1981); for the estimate it is b/m exactly. It is NaN for m < 3.
     """
-    m = estimates.shape[0]
+    found = moments(estimates, variances, rule, df_complete, ratio, r)
 
-    def pooled(q: np.ndarray, u: np.ndarray) -> np.ndarray:
-        # The number of sets in the rule stays m when one is left out: the rule is the functional.
-        total, df = rule.variance(u.mean(axis=0), q.var(axis=0, ddof=1), m, df_complete)
-        return inference(q.mean(axis=0), total, df, level)
+    def pooled(q: np.ndarray, found: Moments) -> np.ndarray:
+        return inference(q.mean(axis=0), *rule.variance(found), level)
 
-    if m < 3:
-        return pooled(estimates, variances), np.full((len(INFERENCE), estimates.shape[1]), np.nan)
-    others = _others(m)
+    if found.m < 3:
+        return pooled(estimates, found), np.full((len(INFERENCE), estimates.shape[1]), np.nan)
+    others = _others(found.m, found.r)
     q, u = (np.moveaxis(a[others], 0, 1) for a in (estimates, variances))
-    return pooled(estimates, variances), jackknife_variance(pooled(q, u), axis=1)
+    # The number of sets in the rule stays m when one is left out: the rule is the functional.
+    left_out = pooled(q, Moments.of(q, u, found.m, df_complete, ratio, found.r))
+    return pooled(estimates, found), jackknife_variance(left_out, axis=1)
 
 
 def pool_statistics(
@@ -86,6 +115,6 @@ def jackknife_variance(left_out: np.ndarray, axis: int) -> np.ndarray:
         return (m - 1) * left_out.var(axis=axis)
 
 
-def _others(m: int) -> np.ndarray:
-    """Row l lists the sets other than l."""
-    return np.array([[k for k in range(m) if k != left_out] for left_out in range(m)])
+def _others(m: int, r: int = 1) -> np.ndarray:
+    """Row l lists the sets outside nest l of m nests of r sets."""
+    return np.array([[i for i in range(m * r) if i // r != left_out] for left_out in range(m)])

@@ -1,8 +1,6 @@
-"""Combining rules: the total variance and the degrees of freedom of m estimates.
+"""Combining rules: total variance, degrees of freedom and joint test of the estimates of several sets.
 
-Every rule is a function of arrays that broadcast: `within` is the mean of the m squared standard
-errors (ū), `between` the variance of the m estimates (b, divisor m − 1), `df_complete` the residual
-degrees of freedom of one complete-data fit. It returns (T, df).
+A rule is a few functions of the `Moments` of the estimates, and a sentence for the sets it is not valid for.
 """
 
 from __future__ import annotations
@@ -13,48 +11,209 @@ from dataclasses import dataclass
 import numpy as np
 
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.origin import Origin
+from mice_sim.pooling import spread, validity
 
-Variance = Callable[[np.ndarray, np.ndarray, int, float], tuple[np.ndarray, np.ndarray]]
-
-
-def reiter2003(within: np.ndarray, between: np.ndarray, m: int, df_complete: float) -> tuple[np.ndarray, np.ndarray]:
-    """Partially synthetic data (Reiter 2003, eq. 6-8): T = ū + b/m, ν = (m−1)(1 + mū/b)²."""
-    with np.errstate(divide="ignore"):
-        df = (m - 1) * (1 + m * within / between) ** 2
-    return within + between / m, df
+Array = np.ndarray
 
 
-def rubin1987(within: np.ndarray, between: np.ndarray, m: int, df_complete: float) -> tuple[np.ndarray, np.ndarray]:
-    """Missing data (Rubin 1987): T = ū + (1 + 1/m)b, with the degrees of freedom of Barnard & Rubin (1999).
+@dataclass(frozen=True)
+class Moments:
+    """What a rule is a function of; arrays of one shape.
 
-    λ is kept at 1e-4 or above, as in mice 3.15.
+    Attributes
+    ----------
+    within : the mean of the squared standard errors, ū. between : the variance of the estimates (divisor m − 1), b;
+        of nested sets the variance of the nests' means. m : number of sets; of nests where they are nested.
+    df_complete : residual degrees of freedom of one complete-data fit, or inf.
+    ratio : rows of a set for each row of the real data, k/n.
+    r : sets in a nest. in_nests : the mean over nests of the variance between a nest's estimates (divisor r − 1).
     """
-    total = within + (1 + 1 / m) * between
-    share = np.maximum((1 + 1 / m) * between / total, 1e-4)
-    old = (m - 1) / share**2
-    if np.isinf(df_complete):
-        return total, old
-    observed = (df_complete + 1) / (df_complete + 3) * df_complete * (1 - share)
-    return total, old * observed / (old + observed)
+
+    within: Array
+    between: Array
+    m: int
+    df_complete: float = np.inf
+    ratio: float = 1.0
+    r: int = 1
+    in_nests: Array | None = None
+
+    @classmethod
+    def of(cls, q: Array, u: Array, m: int, df_complete: float = np.inf, ratio: float = 1.0, r: int = 1) -> Moments:
+        """Return the moments of estimates `q` and squared errors `u`, (sets, …), sets ordered nest by nest.
+
+        r > 1 makes nests of r sets. `m` is stated, as the jackknife leaves sets out of the moments, not of the rule.
+        """
+        if r == 1:
+            return cls(u.mean(axis=0), _variance(q, 0), m, df_complete, ratio)
+        nests = q.reshape(-1, r, *q.shape[1:])
+        in_nests = nests.var(axis=1, ddof=1).mean(axis=0)
+        return cls(u.mean(axis=0), _variance(nests.mean(axis=1), 0), m, df_complete, ratio, r, in_nests)
+
+
+def _variance(q: Array, axis: int) -> Array:
+    return q.var(axis=axis, ddof=1) if q.shape[axis] > 1 else np.full(q.shape[1:], np.nan)
+
+
+# ---- total variances
+
+
+def _rubin_total(s: Moments) -> Array:
+    return s.within + (1 + 1 / s.m) * s.between
+
+
+def _reiter_total(s: Moments) -> Array:
+    return s.ratio * s.within + s.between / s.m
+
+
+def _rrr_total(s: Moments) -> Array:
+    return (1 + 1 / s.m) * s.between - s.within
+
+
+def _adjusted_total(s: Moments) -> Array:
+    total = _rrr_total(s)
+    return np.where(total < 0, s.ratio * s.within, total)
+
+
+def _raab_simple_total(s: Moments) -> Array:
+    return s.within * (s.ratio + 1 / s.m)
+
+
+def _raab_proper_total(s: Moments) -> Array:
+    return s.within * (s.ratio + (1 + s.ratio) / s.m)
+
+
+def _nested_total(s: Moments) -> Array:
+    assert s.in_nests is not None
+    return (1 + 1 / s.m) * s.between - s.in_nests / s.r + s.ratio * s.within
+
+
+def _population_total(s: Moments) -> Array:
+    return (1 + 1 / s.m) * s.between
+
+
+# ---- degrees of freedom
+
+
+def _barnard_rubin_df(s: Moments, total: Array) -> Array:
+    share = np.fmax((1 + 1 / s.m) * s.between / total, 1e-4)  # the floor of mice 3.15
+    old = (s.m - 1) / share**2
+    if np.isinf(s.df_complete):
+        return old
+    observed = (s.df_complete + 1) / (s.df_complete + 3) * s.df_complete * (1 - share)
+    return old * observed / (old + observed)
+
+
+def _reiter_df(s: Moments, total: Array) -> Array:
+    return (s.m - 1) * (1 + s.m * (s.ratio * s.within) / s.between) ** 2
+
+
+def _rrr_df(s: Moments, total: Array) -> Array:
+    return (s.m - 1) * (1 - s.within / ((1 + 1 / s.m) * s.between)) ** 2
+
+
+def _adjusted_df(s: Moments, total: Array) -> Array:
+    return np.where(_rrr_total(s) < 0, np.inf, _rrr_df(s, total))
+
+
+def _normal_df(s: Moments, total: Array) -> Array:
+    return np.full(np.shape(total), np.inf)
+
+
+def _nested_df(s: Moments, total: Array) -> Array:
+    assert s.in_nests is not None
+    over_nests = ((1 + 1 / s.m) * s.between) ** 2 / ((s.m - 1) * total**2)
+    return 1 / (over_nests + (s.in_nests / s.r) ** 2 / (s.m * (s.r - 1) * total**2))
+
+
+def _population_df(s: Moments, total: Array) -> Array:
+    return np.full(np.shape(total), s.m - 1.0)
+
+
+# ---- the registry
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A combining rule and the kinds of data it is valid for."""
+    """A combining rule.
+
+    Attributes
+    ----------
+    total, df : functions of the moments (and T) to the total variance T and the degrees of freedom of t.
+    unfit : a function of an origin to the reason why the rule is not valid for it, or None.
+    source : the papers. joint : function of a `spread.Spread` to the scale and the second df of F, or None.
+    nested : whether sets come in nests. least : fewest sets (nests) it can pool.
+    fractions : whether λ and the fraction of missing information have a meaning.
+    linear : whether T is linear in the moments, and so gives covariances too.
+    proviso : what else must hold that an origin does not say.
+    """
 
     name: str
-    variance: Variance
-    valid_for: tuple[str, ...]
+    total: Callable[[Moments], Array]
+    df: Callable[[Moments, Array], Array]
+    unfit: Callable[[Origin], str | None]
     source: str
+    joint: Callable[[spread.Spread], tuple[float, float]] | None = None
+    nested: bool = False
+    least: int = 2
+    fractions: bool = False
+    linear: bool = True
+    proviso: str = ""
+
+    def variance(self, moments: Moments) -> tuple[Array, Array]:
+        """Return (T, df), of the moments' shape. T is negative where the rule gives that."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            total = self.total(moments)
+            return total, self.df(moments, total)
+
+    def refusal(self, origin: Origin) -> str | None:
+        """Return why the rule is not valid for sets of this origin and which rules are, in a sentence, or None."""
+        if origin.missing == "one-step":
+            return validity.ONE_STEP
+        reason = self.unfit(origin)
+        if reason is None:
+            return None
+        valid = [f"'{rule.name}'{rule.proviso}" for rule in RULES.values() if rule.unfit(origin) is None]
+        remedy = f"use {' or '.join(valid)}" if valid else "make two or more syntheses of every imputation"
+        return f"The rule '{self.name}' is not valid for {validity.describe(origin)}: {reason}; {remedy}."
 
 
+# fmt: off
 RULES = {
     rule.name: rule
     for rule in (
-        Rule("reiter2003", reiter2003, ("linked",), "Reiter (2003), Survey Methodology 29, 181-188"),
-        Rule("rubin1987", rubin1987, ("impute",), "Rubin (1987); Barnard & Rubin (1999), Biometrika 86, 948-955"),
+        # T = ū + b/m, ν = (m−1)(1 + mū/b)² (eq. 6-8). With k ≠ n rows ū is scaled to the real data's size by k/n, as
+        # Raab et al. (2016) do. Draws with fixed parameters will do: Reiter & Kinney (2012), J. Off. Stat. 28, 583-590.
+        Rule("reiter2003", _reiter_total, _reiter_df, validity.needs_synthetic,
+             "Reiter (2003), Survey Methodology 29, 181-188; joint tests: Reiter (2005), J. Stat. Plan. Inference 131, "
+             "365-377", joint=spread.reiter),
+        # T = ū + (1 + 1/m)b; λ is kept at 1e-4 or above, as in mice 3.15.
+        Rule("rubin1987", _rubin_total, _barnard_rubin_df, validity.needs_imputed,
+             "Rubin (1987); Barnard & Rubin (1999), Biometrika 86, 948-955; joint tests: Li, Raghunathan & Rubin "
+             "(1991), JASA 86, 1065-1073, and Reiter (2007), Biometrika 94, 502-508",
+             joint=spread.rubin, fractions=True),
+        # T = (1 + 1/m)b − ū, which can be negative; ν = (m−1)(1 − ū/((1+1/m)b))².
+        Rule("rrr2003", _rrr_total, _rrr_df, validity.needs_new_proper,
+             "Raghunathan, Reiter & Rubin (2003), J. Off. Stat. 19, 1-16; joint tests: Reiter (2005), J. Stat. Plan. "
+             "Inference 131, 365-377", joint=spread.rrr),
+        # That of rrr2003, but (k/n)ū with a normal test where it is negative.
+        Rule("reiter2002", _adjusted_total, _adjusted_df, validity.needs_new_proper,
+             "Reiter (2002), J. Off. Stat. 18, 531-544", joint=spread.adjusted, linear=False),
+        # T = ū(k/n + 1/m), normal.
+        Rule("raab2016_simple", _raab_simple_total, _normal_df, validity.needs_new_plug_in,
+             "Raab, Nowok & Dibben (2016), J. Priv. Confid. 7(3), 67-97", joint=spread.raab_simple, least=1),
+        # T = ū(k/n + (1 + k/n)/m), normal.
+        Rule("raab2016_proper", _raab_proper_total, _normal_df, validity.needs_new_proper,
+             "Raab, Nowok & Dibben (2016), J. Priv. Confid. 7(3), 67-97", joint=spread.raab_proper, least=1),
+        # T = (1 + 1/m)B − b̄/r + ū over m imputations with r syntheses each.
+        Rule("reiter2004", _nested_total, _nested_df, validity.needs_nests,
+             "Reiter (2004), Survey Methodology 30, 235-242", nested=True),
+        # T = (1 + 1/m)b, ν = m − 1: the sample is the population, and only the imputation is uncertain.
+        Rule("vinkvanbuuren2014", _population_total, _population_df, validity.needs_imputed,
+             "Vink & van Buuren (2014), arXiv:1409.8542", proviso=" (if the sample is the population)"),
     )
 }
+# fmt: on
 
 
 def get_rule(name: str) -> Rule:
@@ -62,3 +221,43 @@ def get_rule(name: str) -> Rule:
     if name not in RULES:
         raise MiceSimError(f"There is no pooling rule '{name}'{nearest(name, list(RULES))}")
     return RULES[name]
+
+
+def default_rule(origin: Origin) -> Rule:
+    """Return the rule for sets of this origin; raises MiceSimError where none is derived.
+
+    Imputed data: rubin1987. Two-step synthetic data: reiter2004. Sequential synthetic data in which every cell is
+    replaced: raab2016_simple, or raab2016_proper if parameters were drawn. All other synthetic data: reiter2003.
+    """
+    if origin.mode == "impute":
+        name = "rubin1987"
+    elif origin.missing == "two-step":
+        name = "reiter2004"
+    elif origin.mode == "sequential" and origin.complete:
+        name = "raab2016_proper" if origin.proper else "raab2016_simple"
+    else:
+        name = "reiter2003"
+    if refusal := RULES[name].refusal(origin):
+        raise MiceSimError(refusal)
+    return RULES[name]
+
+
+def choose_rule(name: str | None, origin: Origin | None, force: bool = False) -> tuple[Rule, bool]:
+    """Return the rule to use and whether it was forced on sets that it is not valid for.
+
+    name : None is the default of the origin. origin : None, if unknown, takes any rule that is named.
+    Raises MiceSimError for an unknown rule, or one that is not valid unless `force`.
+    """
+    if name is None:
+        if origin is None:
+            raise MiceSimError(f"Pooling needs a rule where the sets' origin is unknown; give rule=, {_known()}.")
+        return default_rule(origin), False
+    rule = get_rule(name)
+    refusal = rule.refusal(origin) if origin else None
+    if refusal and not force:
+        raise MiceSimError(refusal.removesuffix(".") + ", or give force=True to use it all the same.")
+    return rule, refusal is not None
+
+
+def _known() -> str:
+    return "one of " + ", ".join(RULES)

@@ -1,0 +1,390 @@
+"""Models fitted to every set of a result, and what is pooled from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, models
+from mice_sim.data import Table
+from mice_sim.data.table import Column
+from mice_sim.errors import MiceSimError, nearest
+from mice_sim.origin import Origin
+from mice_sim.pooling import Rule, choose_rule, joint
+from mice_sim.pooling.joint import JointTest
+from mice_sim.pooling.pool import LEVEL
+from mice_sim.pooling.tables import pool_frame
+
+FISHER_LIMIT = np.nextafter(1.0, 0.0)  # Fisher's z of ±1 is infinite; the number next to it counts instead
+
+
+class Sets(Protocol):
+    """What a result says of its sets; `sets` is float64 (number of sets, columns, rows)."""
+
+    @property
+    def original(self) -> Table: ...
+    @property
+    def sets(self) -> np.ndarray: ...
+    @property
+    def origin(self) -> Origin: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """One model fitted to every set; `pool`, `d1` and the others combine the fits.
+
+    Attributes
+    ----------
+    formula, model : as given. estimates : one `Estimates` a set. origin : how the sets were made.
+    parsed : the formula on the columns. sets : float64 (number of sets, columns, rows).
+    """
+
+    formula: str
+    model: str
+    origin: Origin
+    estimates: list[Estimates]
+    parsed: ModelFormula = field(repr=False)
+    sets: np.ndarray = field(repr=False)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return self.estimates[0].terms
+
+    @property
+    def q(self) -> np.ndarray:
+        """The estimates, float64 (sets, terms)."""
+        return np.array([fit.estimate for fit in self.estimates])
+
+    @property
+    def covariances(self) -> np.ndarray:
+        """Their covariances, float64 (sets, terms, terms)."""
+        return np.array([fit.covariance for fit in self.estimates])
+
+    @property
+    def ratio(self) -> float:
+        """Rows of a set for each row of the real data, k/n."""
+        return self.origin.k / self.origin.n
+
+    def df_complete(self, given: float | None) -> float:
+        """Return `given`, or the residual degrees of freedom of the first fit; at least 1, as in mice."""
+        return max(self.estimates[0].df_residual if given is None else float(given), 1.0)
+
+
+def fit_sets(formula: str, model: str, columns: tuple[Column, ...], sets: np.ndarray, origin: Origin) -> Fits:
+    """Fit a model to every set.
+
+    columns : of the sets, (columns, rows) each. model : a name in `MODELS`.
+    Raises MiceSimError for an unknown model or column; NotConverged, naming the set, where the model has no
+    finite estimates.
+    """
+    if model not in MODELS:
+        raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
+    parsed = ModelFormula.parse(formula, columns)
+    estimates = []
+    for number, values in enumerate(sets, start=1):
+        try:
+            estimates.append(MODELS[model](parsed, values))
+        except NotConverged as error:
+            raise NotConverged(f"In set {number}: {error}") from None
+    return Fits(formula, model, origin, estimates, parsed, sets)
+
+
+def pool(
+    fits: Fits,
+    rule: str | None = None,
+    level: float = LEVEL,
+    force: bool = False,
+    df_complete: float | None = None,
+) -> pd.DataFrame:
+    """Combine the estimates of the sets.
+
+    Parameters
+    ----------
+    rule : a name in `mice_sim.pooling.RULES`; the default is the one for the way the sets were made
+        (`mice_sim.pooling.default_rule`). level : of the confidence interval.
+    force : use a rule that is not valid for the sets. df_complete : residual degrees of freedom of a complete-data
+        fit; the default is that of the first set.
+
+    Returns
+    -------
+    The frame of `mice_sim.pooling.tables.pool_frame`: by term, estimate, std_error, df, statistic, p_value, ci_lower,
+    ci_upper, within, between, total, riv, lambda, fmi. `attrs` holds rule, forced, level and m.
+
+    Raises
+    ------
+    MiceSimError
+        For an unknown rule, or one that is not valid for the sets, naming those that are.
+    """
+    chosen, forced = choose_rule(rule, fits.origin, force)
+    u = np.array([fit.variance for fit in fits.estimates])
+    frame = pool_frame(
+        fits.terms, fits.q, u, chosen, fits.df_complete(df_complete), level, fits.ratio, fits.origin.r
+    )  # fmt: skip
+    frame.attrs["forced"] = forced
+    return frame
+
+
+# ---- comparisons of two models
+
+
+def d1(
+    fits1: Fits,
+    fits0: Fits | None = None,
+    rule: str | None = None,
+    force: bool = False,
+    df_complete: float | None = None,
+) -> JointTest:
+    """Test by Wald that the terms which `fits1` has and `fits0` has not are zero.
+
+    fits0 : fits of a smaller model to the same sets; the default is the model of the intercept alone.
+    rule, force, df_complete : as in `pool`. The test is that of Li, Raghunathan & Rubin (1991) with the degrees of
+    freedom of Reiter (2007) for imputed data, that of Reiter (2005) for synthetic data.
+    Raises MiceSimError for models that are not nested, a rule that is not valid or that has no joint test.
+    """
+    chosen, forced = choose_rule(rule, fits1.origin, force)
+    tested, terms = _tested(fits1, fits0 or _intercept_alone(fits1))
+    q, u = fits1.q[:, tested], fits1.covariances[:, tested][:, :, tested]
+    return joint.forced(joint.d1(q, u, chosen, fits1.df_complete(df_complete), fits1.ratio, terms), forced)
+
+
+def d2(
+    fits1: Fits,
+    fits0: Fits | None = None,
+    use: Literal["wald", "likelihood"] = "wald",
+    rule: str | None = None,
+    force: bool = False,
+) -> JointTest:
+    """Test as `d1`, from the χ² statistics of the single sets (Li, Meng, Raghunathan & Rubin 1991).
+
+    use : "wald", or "likelihood" for likelihood ratios. It has less power than D1 and D3, and is for imputed data.
+    """
+    if use not in ("wald", "likelihood"):
+        raise MiceSimError(f"use is {use!r}; give 'wald' or 'likelihood'.")
+    chosen, forced = choose_rule(rule, fits1.origin, force)
+    fits0 = fits0 or _intercept_alone(fits1)
+    tested, terms = _tested(fits1, fits0)
+    if use == "likelihood":
+        statistics = 2 * (_at_maximum(fits1) - _at_maximum(fits0))
+    else:
+        q, u = fits1.q[:, tested], fits1.covariances[:, tested][:, :, tested]
+        statistics = np.einsum("ij,ij->i", q, np.linalg.solve(u, q[:, :, None])[:, :, 0])
+    return joint.forced(joint.d2(statistics, len(terms), chosen, terms), forced)
+
+
+def d3(
+    fits1: Fits,
+    fits0: Fits | None = None,
+    rule: str | None = None,
+    force: bool = False,
+    free_constant: bool = True,
+) -> JointTest:
+    """Test as `d1`, by likelihood ratios (Meng & Rubin 1992; for synthetic data Reiter 2005).
+
+    free_constant : at the pooled coefficients, let each set have its own constant, as mice does; False is the paper's
+    statistic, with all coefficients held. Raises MiceSimError for models without a likelihood.
+    """
+    chosen, forced = choose_rule(rule, fits1.origin, force)
+    fits0 = fits0 or _intercept_alone(fits1)
+    _, terms = _tested(fits1, fits0)
+    ratios = 2 * (_at_maximum(fits1) - _at_maximum(fits0))
+    at_pooled = 2 * (_at_pooled(fits1, free_constant) - _at_pooled(fits0, free_constant))
+    return joint.forced(joint.d3(ratios, at_pooled, len(terms), chosen, fits1.ratio, terms), forced)
+
+
+def anova(*fits: Fits, method: Literal["D1", "D2", "D3"] = "D1", **options: object) -> pd.DataFrame:
+    """Compare models, each with the next smaller one; options are those of the method.
+
+    Returns a frame with a row for each comparison ("1 ~~ 2", …): statistic, df1, df2, p_value, riv; `attrs` holds
+    rule, forced and method.
+    """
+    tests = {"D1": d1, "D2": d2, "D3": d3}
+    if method not in tests:
+        raise MiceSimError(f"There is no method '{method}'{nearest(method, list(tests))}")
+    if len(fits) < 2:
+        raise MiceSimError("A comparison needs two models or more; give the largest first.")
+    found = [tests[method](larger, smaller, **options) for larger, smaller in pairwise(fits)]  # type: ignore[operator]
+    names = ["statistic", "df1", "df2", "p_value", "riv"]
+    index = pd.Index([f"{i} ~~ {i + 1}" for i in range(1, len(fits))], name="models")
+    frame = pd.DataFrame([{name: getattr(test, name) for name in names} for test in found], index, names)
+    frame.attrs.update(rule=found[0].rule, forced=found[0].forced, method=method)
+    return frame
+
+
+def _intercept_alone(fits: Fits) -> Fits:
+    if not fits.parsed.intercept:
+        raise MiceSimError(f"The model {fits.formula!r} has no intercept to compare it with; give the smaller model.")
+    response = fits.formula.split("~")[0].strip()
+    return fit_sets(f"{response} ~ 1", fits.model, fits.parsed.columns, fits.sets, fits.origin)
+
+
+def _tested(fits1: Fits, fits0: Fits) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the positions and names of the terms of the larger model that are not in the smaller one."""
+    _check_comparable(fits1, fits0)
+    strange = [term for term in fits0.terms if term not in fits1.terms]
+    if strange:
+        raise MiceSimError(
+            f"The models are not nested: {fits1.formula!r} has no term '{strange[0]}'; give the larger model first."
+        )
+    tested = np.array([i for i, term in enumerate(fits1.terms) if term not in fits0.terms], dtype=int)
+    if tested.size == 0:
+        raise MiceSimError(f"The models have the same terms; drop some from {fits0.formula!r}.")
+    return tested, tuple(fits1.terms[i] for i in tested)
+
+
+def _check_comparable(fits1: Fits, fits0: Fits) -> None:
+    if fits1.model != fits0.model:
+        raise MiceSimError(f"The models are of two kinds, {fits1.model} and {fits0.model}; fit both as one.")
+    if fits1.formula.split("~")[0].strip() != fits0.formula.split("~")[0].strip():
+        raise MiceSimError(f"{fits1.formula!r} and {fits0.formula!r} have different responses; give them one.")
+    same = fits1.sets is fits0.sets or np.array_equal(fits1.sets, fits0.sets, equal_nan=True)
+    if not same:
+        raise MiceSimError("The models were fitted to different sets; fit both to one result.")
+    if [fit.n_dropped for fit in fits1.estimates] != [fit.n_dropped for fit in fits0.estimates]:
+        raise MiceSimError(
+            f"{fits1.formula!r} and {fits0.formula!r} use different rows, as values are missing; impute them first."
+        )
+
+
+def _at_maximum(fits: Fits) -> np.ndarray:
+    """Return each set's log-likelihood at its own estimates."""
+    pairs = zip(fits.sets, fits.estimates, strict=True)
+    return np.array([models.log_likelihood(fits.model, fits.parsed, v, fit.estimate) for v, fit in pairs])
+
+
+def _at_pooled(fits: Fits, free_constant: bool) -> np.ndarray:
+    """Return each set's log-likelihood at the pooled estimates."""
+    pooled, free = fits.q.mean(axis=0), free_constant and fits.parsed.intercept
+    return np.array([models.log_likelihood(fits.model, fits.parsed, v, pooled, free_constant=free) for v in fits.sets])
+
+
+# ---- R² and correlations, on Fisher's scale
+
+
+def pool_r_squared(
+    fits: Fits, adjusted: bool = False, rule: str | None = None, level: float = LEVEL, force: bool = False
+) -> pd.DataFrame:
+    """Pool the R² of a linear model: √R² on Fisher's z scale, with the variance 1/(n − 3) (Harel 2009).
+
+    adjusted : R² adjusted for its degrees of freedom; a negative one keeps its sign on the way there and back.
+    rule, level, force : as in `pool`. The interval is normal, as mice's is; the lower limit of R² is 0 where √R² may
+    be 0, while mice squares a negative limit.
+
+    Returns
+    -------
+    A frame of one row: estimate, ci_lower, ci_upper, fmi; `attrs` holds rule, forced, level and m.
+    """
+    if fits.model != "linear":
+        raise MiceSimError(f"R² is that of a linear model, not of a {fits.model} one; fit it with model='linear'.")
+    shares = np.array([models.r_squared(fits.parsed, values, adjusted) for values in fits.sets])
+    z = _fisher(np.sign(shares) * np.sqrt(np.abs(shares)))
+    rows = fits.sets.shape[2] - np.array([fit.n_dropped for fit in fits.estimates])
+    name = "adj R^2" if adjusted else "R^2"
+    pooled, attrs = _pool_z([name], z[:, None], rows[:, None], fits.origin, rule, level, force)
+    half = ndtri((1 + level) / 2) * pooled["std_error"]
+    roots = np.tanh([pooled["estimate"], pooled["estimate"] - half, pooled["estimate"] + half])
+    squares = np.sign(roots) * roots**2
+    if not adjusted:
+        squares = np.maximum(squares, 0.0)
+    columns = dict(zip(("estimate", "ci_lower", "ci_upper"), squares, strict=True))
+    frame = pd.DataFrame({**columns, "fmi": pooled["fmi"].to_numpy()}, index=pd.Index([name], name="statistic"))
+    frame.attrs.update(attrs)
+    return frame
+
+
+def pool_correlations(
+    result: Sets,
+    columns: list[str] | None = None,
+    rule: str | None = None,
+    level: float = LEVEL,
+    force: bool = False,
+) -> pd.DataFrame:
+    """Pool Pearson's correlations of every two columns, on Fisher's z scale with the variance 1/(n − 3).
+
+    columns : names; the default are all continuous ones. Rows in which one of the two is missing are left out.
+    rule, level, force : as in `pool`.
+
+    Returns
+    -------
+    A frame by pair of columns: estimate, ci_lower, ci_upper; on the z scale std_error, df, statistic, p_value; fmi.
+    `attrs` holds rule, forced, level and m.
+
+    Raises
+    ------
+    MiceSimError
+        For fewer than two columns, a factor, a column that is constant in a set, or fewer than four rows.
+    """
+    positions = _continuous(result.original, columns)
+    names = [result.original.columns[j].name for j in positions]
+    first, second = np.triu_indices(len(names), 1)
+    z, rows = zip(*(_correlations(values[positions], names, i) for i, values in enumerate(result.sets, 1)), strict=True)
+    pairs = pd.MultiIndex.from_arrays([np.array(names)[first], np.array(names)[second]], names=["column", "with"])
+    q, n = (np.array(a)[:, first, second] for a in (z, rows))
+    pooled, attrs = _pool_z([f"{a}, {b}" for a, b in pairs], q, n, result.origin, rule, level, force)
+    pooled = pooled.set_axis(pairs)
+    scaled = ["estimate", "ci_lower", "ci_upper"]
+    frame = pd.concat([np.tanh(pooled[scaled]), pooled[["std_error", "df", "statistic", "p_value", "fmi"]]], axis=1)
+    frame.attrs.update(attrs)
+    return frame
+
+
+def _pool_z(
+    terms: list[str], z: np.ndarray, rows: np.ndarray, origin: Origin, rule: str | None, level: float, force: bool
+) -> tuple[pd.DataFrame, dict]:
+    """Pool Fisher's z, float64 (sets, terms), of so many rows; return the frame and its attributes."""
+    if (rows < 4).any():
+        raise MiceSimError("Fisher's z has a variance for four or more rows; these sets have fewer complete ones.")
+    chosen: Rule
+    chosen, forced = choose_rule(rule, origin, force)
+    u = np.broadcast_to(1 / (rows - 3), z.shape)
+    frame = pool_frame(terms, z, u, chosen, np.inf, level, origin.k / origin.n, origin.r)
+    return frame, {**frame.attrs, "forced": forced}
+
+
+def _fisher(r: np.ndarray) -> np.ndarray:
+    return np.arctanh(np.clip(r, -FISHER_LIMIT, FISHER_LIMIT))
+
+
+def _continuous(table: Table, names: list[str] | None) -> list[int]:
+    if names is None:
+        positions = [j for j, column in enumerate(table.columns) if not column.is_factor]
+    else:
+        positions = [table.index(name) for name in names]
+    for j in positions:
+        if table.columns[j].is_factor:
+            raise MiceSimError(f"Column '{table.columns[j].name}' is a factor and has no correlation; leave it out.")
+    if len(positions) < 2:
+        raise MiceSimError("Correlations need two continuous columns or more; name them in columns=.")
+    return positions
+
+
+def _correlations(values: np.ndarray, names: list[str], number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return Fisher's z of every two rows of `values` (columns, n), and the number of complete cells behind each."""
+    present = ~np.isnan(values)
+    rows = present.astype(int) @ present.T.astype(int)
+    if present.all():
+        r = _corrcoef(values)
+    else:
+        r = np.eye(len(values))
+        for i, j in zip(*np.triu_indices(len(values), 1), strict=True):
+            both = present[i] & present[j]
+            r[i, j] = _corrcoef(values[[i, j]][:, both])[0, 1]
+    undefined = np.argwhere(np.isnan(r))
+    if undefined.size:
+        i, j = undefined[0]
+        raise MiceSimError(
+            f"The correlation of '{names[i]}' and '{names[j]}' is undefined in set {number}, where a column is "
+            "constant; leave it out."
+        )
+    return _fisher(r), rows
+
+
+def _corrcoef(values: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        centred = values - values.mean(axis=1, keepdims=True) if values.shape[1] else values
+        length = np.sqrt((centred**2).sum(axis=1))
+        return (centred @ centred.T) / np.outer(length, length)
