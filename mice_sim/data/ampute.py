@@ -1,7 +1,8 @@
 """Make values missing: multivariate amputation (Schouten, Lugtig & Vink 2018).
 
 Every row is a candidate for one pattern of missing columns, by chance. A candidate has a weighted sum score of its
-standardised values, and becomes incomplete with a probability that is a logistic function of that score.
+standardised values, and becomes incomplete with a probability that is a logistic function of that score, or that
+depends on the quantile group it falls in (Brand 1999, pp. 110-113).
 """
 
 from __future__ import annotations
@@ -29,6 +30,23 @@ TYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
+class Draw:
+    """What happened to each row, arrays of shape (n,).
+
+    Attributes
+    ----------
+    candidate_for : the number of the pattern it was a candidate for, from 0.
+    scores : its score among the candidates for that pattern, NaN where missingness is completely at random.
+    probability : to become incomplete, given these. incomplete : whether it did.
+    """
+
+    candidate_for: np.ndarray
+    scores: np.ndarray
+    probability: np.ndarray
+    incomplete: np.ndarray
+
+
+@dataclass(frozen=True)
 class Amputation:
     """A missing data mechanism for tables with these columns.
 
@@ -39,6 +57,9 @@ class Amputation:
     frequencies : (patterns,), the share of rows that are candidates for each; they add up to 1.
     weights : (patterns, columns) in the score; None where missingness is completely at random.
     types : one of TYPES for each pattern.
+    odds : for each pattern the relative probabilities of equal groups of candidates from low to high scores, in the
+        place of types; None for the logistic function.
+    standardise : whether values are standardised before they are weighed.
     """
 
     proportion: float
@@ -46,8 +67,12 @@ class Amputation:
     frequencies: np.ndarray
     weights: np.ndarray | None
     types: tuple[str, ...]
+    odds: tuple[tuple[float, ...], ...] | None = None
+    standardise: bool = True
 
-    OPTIONS: ClassVar = ("proportion", "patterns", "frequencies", "mechanism", "weights", "types")
+    OPTIONS: ClassVar = (
+        "proportion", "patterns", "frequencies", "mechanism", "weights", "types", "odds", "by_cases", "standardise"
+    )  # fmt: skip
 
     @classmethod
     def of(
@@ -60,12 +85,15 @@ class Amputation:
         mechanism: str = "MAR",
         weights: Mapping[str, float] | Sequence[Mapping[str, float]] | None = None,
         types: str | Sequence[str] = "RIGHT",
+        odds: Sequence[float] | Sequence[Sequence[float]] | None = None,
+        by_cases: bool = True,
+        standardise: bool = True,
     ) -> Amputation:
         """Check the options and translate column names.
 
         Parameters
         ----------
-        proportion : of the rows that become incomplete, 0 ≤ p < 1.
+        proportion : of the rows that become incomplete, 0 ≤ p < 1; with `by_cases=False` of all cells.
         patterns : the columns that are missing together, such as [[x], [y, z]]; by default each column alone.
         frequencies : relative frequencies of the patterns; by default equal.
         mechanism : "MCAR", "MAR" (by default all columns weigh equally that the pattern keeps) or "MNAR" (those that
@@ -73,6 +101,9 @@ class Amputation:
         weights : a list with {column: weight} for each pattern, 0 where not given; or one for all, of which a MAR
             pattern takes the columns that it keeps. Factors count by level number.
         types : "RIGHT" (high scores go missing), "LEFT", "MID" or "TAIL", for all patterns or a list.
+        odds : relative probabilities, such as [1, 2, 3, 4] for quarters of the candidates from low to high scores; for
+            all patterns, or a list of such. They take the place of types.
+        standardise : whether values are standardised, among the candidates, before they are weighed.
 
         Raises
         ------
@@ -84,12 +115,14 @@ class Amputation:
         if isinstance(proportion, bool) or not isinstance(proportion, int | float) or not 0 <= proportion < 1:
             raise MiceSimError(f"The proportion to ampute is {proportion!r}; give a number from 0 to below 1.")
         removed = _patterns(patterns, columns)
+        shares = _frequencies(frequencies, len(removed))
+        proportion = float(proportion) if by_cases else _of_cases(proportion, removed, shares)
+        weighed = _weights(weights, mechanism, removed, columns)
+        if odds is not None and weighed is None:
+            raise MiceSimError("Odds have no part in MCAR; leave them out, or choose MAR or MNAR.")
+        kinds = _types(types, len(removed))
         return cls(
-            float(proportion),
-            removed,
-            _frequencies(frequencies, len(removed)),
-            _weights(weights, mechanism, removed, columns),
-            _types(types, len(removed)),
+            proportion, removed, shares, weighed, kinds, _odds(odds, len(removed), proportion), bool(standardise)
         )
 
     def __call__(self, table: Table, rng: np.random.Generator) -> Table:
@@ -97,23 +130,47 @@ class Amputation:
 
         Rows draw the same two numbers whatever the proportion, so that a higher one adds to what is missing.
         """
+        drawn = self.draw(table, rng)
+        values = np.where(self.patterns[drawn.candidate_for].T & drawn.incomplete, np.nan, table.values)
+        return Table(table.columns, values)
+
+    def draw(self, table: Table, rng: np.random.Generator) -> Draw:
+        """Draw which rows become incomplete, by which pattern; raises MiceSimError if values are missing already."""
         if np.isnan(table.values).any():
             raise MiceSimError("The data to ampute has missing values; complete it first.")
         candidate_for = rng.choice(len(self.patterns), size=table.n_rows, p=self.frequencies)
-        incomplete = rng.random(table.n_rows) < self.probability(table, candidate_for)
-        values = np.where(self.patterns[candidate_for].T & incomplete, np.nan, table.values)
-        return Table(table.columns, values)
+        scores = self.scores(table, candidate_for)
+        probability = self._given_scores(scores, candidate_for)
+        return Draw(candidate_for, scores, probability, rng.random(table.n_rows) < probability)
+
+    def scores(self, table: Table, candidate_for: np.ndarray) -> np.ndarray:
+        """Return each row's weighted sum score (n,), standardised among the candidates for its pattern.
+
+        NaN where missingness is completely at random.
+        """
+        scores = np.full(table.n_rows, np.nan)
+        if self.weights is not None:
+            for pattern, weights in enumerate(self.weights):
+                rows = candidate_for == pattern
+                if rows.any():
+                    values = table.values[:, rows]
+                    scores[rows] = _standardised(weights @ (_standardised(values) if self.standardise else values))
+        return scores
 
     def probability(self, table: Table, candidate_for: np.ndarray) -> np.ndarray:
         """Return each row's probability (n,) to become incomplete, given the pattern it is a candidate for."""
-        probability = np.full(table.n_rows, self.proportion)
+        return self._given_scores(self.scores(table, candidate_for), candidate_for)
+
+    def _given_scores(self, scores: np.ndarray, candidate_for: np.ndarray) -> np.ndarray:
+        probability = np.full(len(scores), self.proportion)
         if self.weights is None:
             return probability
-        for pattern, (weights, kind) in enumerate(zip(self.weights, self.types, strict=True)):
+        for pattern, kind in enumerate(self.types):
             rows = candidate_for == pattern
-            if rows.any():
-                scores = _standardised(weights @ _standardised(table.values[:, rows]))
-                probability[rows] = logistic(TYPES[kind](scores), self.proportion)
+            if rows.any() and self.odds is not None:
+                probability[rows] = grouped(scores[rows], self.odds[pattern], self.proportion)
+            elif rows.any():
+                probability[rows] = logistic(TYPES[kind](scores[rows]), self.proportion)
         return probability
 
 
@@ -131,6 +188,24 @@ def logistic(z: np.ndarray, proportion: float) -> np.ndarray:
     low, high = middle - float(z.max()), middle - float(z.min())
     shift = low if low == high else brentq(lambda b: expit(z + b).mean() - proportion, low, high, xtol=1e-13)
     return expit(z + shift)
+
+
+def grouped(scores: np.ndarray, odds: Sequence[float], proportion: float) -> np.ndarray:
+    """Return probabilities proportional to the odds of the group that a score falls in, with the mean `proportion`.
+
+    The groups are cut at the quantiles of the scores, one for each of the odds, so that equal scores share a group
+    (Brand 1999, pp. 110-113). Where a probability would exceed 1 it is 1, and the others share what is left in their
+    proportions; where nobody is left with positive odds, the mean stays below `proportion`.
+    """
+    cuts = np.quantile(scores, np.arange(1, len(odds)) / len(odds))
+    weights = np.asarray(odds, dtype=float)[np.searchsorted(cuts, scores)]
+    if weights.max() == weights.min():
+        return np.full(len(scores), proportion)
+    heaviest = np.sort(weights[weights > 0])[::-1]
+    # With the k heaviest at 1, the others' odds times the k-th factor add up to what is left.
+    factors = (proportion * len(scores) - np.arange(len(heaviest))) / np.cumsum(heaviest[::-1])[::-1]
+    fits = factors * heaviest <= 1
+    return np.minimum(factors[fits.argmax()] * weights, 1) if fits.any() else (weights > 0).astype(float)
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
@@ -202,6 +277,42 @@ def _types(given: Any, n: int) -> tuple[str, ...]:
     if len(types) != n:
         raise MiceSimError(f"There are {len(types)} types for {n} patterns; give one, or one for each.")
     return types
+
+
+def _odds(given: Any, n: int, proportion: float) -> tuple[tuple[float, ...], ...] | None:
+    if given is None:
+        return None
+    listed = (
+        [given] * n if isinstance(given, list | tuple) and given and not isinstance(given[0], list | tuple) else given
+    )
+    if (
+        not isinstance(listed, list | tuple)
+        or len(listed) != n
+        or not all(isinstance(odds, list | tuple) and odds for odds in listed)
+        or not all(_is_number(o) and o >= 0 for odds in listed for o in odds)
+    ):
+        raise MiceSimError(
+            f"The odds are {given!r}; write numbers from 0, [1, 2, 3, 4], or such a list for each of the {n} patterns."
+        )
+    for odds in listed:
+        reach = sum(o > 0 for o in odds) / len(odds)
+        if reach < proportion or reach == 0:
+            raise MiceSimError(
+                f"The odds {list(odds)} let at most {reach:.3g} of the rows become incomplete, not {proportion:.3g}; "
+                "raise some above 0, or lower the proportion."
+            )
+    return tuple(tuple(map(float, odds)) for odds in listed)
+
+
+def _of_cases(cells: float, removed: np.ndarray, frequencies: np.ndarray) -> float:
+    """Return the proportion of rows that have to be incomplete for this proportion of cells to be missing."""
+    largest = float(frequencies @ removed.mean(axis=1))
+    if cells >= largest:
+        raise MiceSimError(
+            f"The proportion of cells to ampute is {cells!r}, but these patterns can remove less than {largest:.3g} of "
+            "them; lower it, or let the patterns remove more columns."
+        )
+    return float(cells) / largest
 
 
 def _position(name: Any, columns: Sequence[Column]) -> int:
