@@ -62,33 +62,24 @@ def cholesky_solve(matrix, vector):
 
 @njit(cache=True, nogil=True)
 def logistic(x, y):
-    """Return (ok, beta, covariance, probability) of a logistic regression: all rows weigh 1, no penalty."""
-    return weighted_logistic(x, y, np.ones(x.shape[0]), np.zeros(x.shape[1]))
-
-
-@njit(cache=True, nogil=True)
-def weighted_logistic(x, y, weights, penalty):
     """Return (ok, beta, covariance, probability) of a logistic regression by Newton's method (IRLS).
 
-    x : float64 (n, p). y : float64 (n,), 0 or 1. weights : float64 (n,), positive. penalty : float64 (p,), the
-    precision of a normal prior about 0 of each coefficient; 0 for none.
+    x : float64 (n, p). y : float64 (n,), 0 or 1.
     """
     n, p = x.shape
     beta = np.zeros(p)
     covariance = np.zeros((p, p))
     probability = np.full(n, 0.5)
-    log_likelihood = -weights.sum() * np.log(2.0)
+    log_likelihood = -n * np.log(2.0)
     eta = np.zeros(n)
     weighted = np.empty((n, p))
-    residual = np.empty(n)
     for _ in range(MAX_ITERATIONS):
+        score = x.T @ (y - probability)
         for i in range(n):
-            residual[i] = weights[i] * (y[i] - probability[i])
-            weight = weights[i] * (probability[i] * (1 - probability[i]))
+            weight = probability[i] * (1 - probability[i])
             for a in range(p):
                 weighted[i, a] = weight * x[i, a]
-        score = x.T @ residual - penalty * beta
-        ok, step, covariance = cholesky_solve(x.T @ weighted + np.diag(penalty), score)
+        ok, step, covariance = cholesky_solve(x.T @ weighted, score)
         if not ok:
             return False, beta, covariance, probability
         decrement = step @ score
@@ -97,10 +88,10 @@ def weighted_logistic(x, y, weights, penalty):
             return np.abs(direction).max() < DIVERGING, beta + step, covariance, probability
         size = 1.0
         for _half in range(30):
-            new = -0.5 * (penalty * (beta + size * step) ** 2).sum()
+            new = 0.0
             for i in range(n):
                 probability[i] = 1 / (1 + np.exp(-eta[i] - size * direction[i]))
-                new += weights[i] * np.log(probability[i] if y[i] == 1 else 1 - probability[i])
+                new += np.log(probability[i] if y[i] == 1 else 1 - probability[i])
             if new >= log_likelihood - SLACK * abs(log_likelihood):
                 break
             size /= 2

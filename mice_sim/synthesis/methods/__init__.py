@@ -15,23 +15,29 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
+from mice_sim.synthesis.methods.logreg import Logreg
 from mice_sim.synthesis.methods.mean import Mean
 from mice_sim.synthesis.methods.norm import Norm
 from mice_sim.synthesis.methods.norm_boot import NormBoot
 from mice_sim.synthesis.methods.norm_nob import NormNob
 from mice_sim.synthesis.methods.norm_predict import NormPredict
 from mice_sim.synthesis.methods.pmm import Pmm
+from mice_sim.synthesis.methods.polr import Polr
+from mice_sim.synthesis.methods.polyreg import Polyreg
 from mice_sim.synthesis.methods.sample import Sample
 
 METHODS: dict[str, type[Method]] = {
     "cart": Cart,
     "cart.deviance": CartDeviance,
+    "logreg": Logreg,
     "mean": Mean,
     "norm": Norm,
     "norm.boot": NormBoot,
     "norm.nob": NormNob,
     "norm.predict": NormPredict,
     "pmm": Pmm,
+    "polr": Polr,
+    "polyreg": Polyreg,
     "sample": Sample,
 }
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
