@@ -10,9 +10,21 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["MiceSimError", "load_dataset", "pool", "synthesize"]
-
-_HOMES = {"load_dataset": "mice_sim.data", "synthesize": "mice_sim.api", "pool": "mice_sim.api"}
+_HOMES = {
+    "Method": "mice_sim.synthesis.methods",
+    "ampute": "mice_sim.data",
+    "convergence": "mice_sim.assessment",
+    "flux": "mice_sim.assessment",
+    "impute": "mice_sim.api",
+    "load_dataset": "mice_sim.data",
+    "md_pairs": "mice_sim.assessment",
+    "md_pattern": "mice_sim.assessment",
+    "pool": "mice_sim.fits",
+    "quickpred": "mice_sim.synthesis.predictors",
+    "read_table": "mice_sim.data",
+    "synthesize": "mice_sim.api",
+}
+__all__ = ["MiceSimError", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:

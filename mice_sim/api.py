@@ -24,7 +24,7 @@ from mice_sim.synthesis.spec import Specification, Where, specify, whole
 Methods = str | Mapping[str, Any] | Method | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Sets(Synthesis):
     """A `Synthesis` whose sets can be analysed: `syn.fit("hgt ~ age + phb")`."""
 
@@ -123,9 +123,9 @@ def synthesize(
     """Replace a data set by draws from models of it, m times.
 
     In the mode "sequential" records are new: each column is drawn given the synthetic columns before it, as in
-    synthpop. In the mode "linked" synthetic record i is drawn given the real record i, as in mice with `where`; copies of
-    a person's own values are then common (20 to 80 % of cells with trees), so that such sets are for methods research,
-    not for release.
+    synthpop. In the mode "linked" synthetic record i is drawn given the real record i, as in mice with `where`; copies
+    of a person's own values are then common (20 to 80 % of cells with trees), so that such sets are for methods
+    research, not for release.
 
     Parameters, beside those of `impute`
     ------------------------------------

@@ -106,7 +106,7 @@ class _Chain:
                     "mark them in `where` or drop the rows."
                 )
             if self.wanted[j].size and not self.fit_rows[j].size and j not in self.spec.derived:
-                raise MiceSimError(f"Column '{column.name}' has no observed value to learn from; give it some or drop it.")
+                raise MiceSimError(f"Column '{column.name}' has no value to learn from; give it some or drop it.")
 
     def _initialise(self) -> None:
         """Start the missing cells at random draws from the observed ones."""

@@ -51,7 +51,8 @@ class Condition:
         try:
             tree = ast.parse(plain.strip(), mode="eval").body
         except SyntaxError:
-            raise MiceSimError(f"The condition {text!r} can't be read; write it like \"age < 18 and sex == 'm'\".") from None
+            example = "age < 18 and sex == 'm'"
+            raise MiceSimError(f"The condition {text!r} can't be read; write it like {example!r}.") from None
         parser = _Parser(str(text), {column.name: column for column in columns}, quoted)
         test = parser.test(tree)
         return cls(str(text), tuple(dict.fromkeys(parser.parents)), test)
@@ -145,7 +146,8 @@ def level_number(column: Column, value: object, where: str) -> int:
     for number, level in enumerate(levels):
         if level == value or str(level) == str(value):
             return number
-    raise MiceSimError(f"{where} names {value!r}, which is no level of '{column.name}'{nearest(str(value), list(levels))}")
+    hint = nearest(str(value), list(levels))
+    raise MiceSimError(f"{where} names {value!r}, which is no level of '{column.name}'{hint}")
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ class Rule:
         column = columns[target]
         parsed = Condition.parse(condition, columns)
         if column.name in parsed.parents:
-            raise MiceSimError(f"The rule for '{column.name}' looks at '{column.name}' itself; use bounds or other columns.")
+            raise MiceSimError(f"The rule for '{column.name}' looks at '{column.name}' itself; look at other columns.")
         if column.is_factor:
             return cls(target, parsed, float(level_number(column, value, f"The rule for '{column.name}'")))
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):

@@ -48,7 +48,7 @@ def run(
 ) -> np.ndarray:
     """Return the sets as float64 (sets, columns, rows); two-step sets are ordered by imputation."""
     if spec.mode == "sequential":
-        model = fit(table, spec, streams, log, tick)
+        model = fit(table, spec, streams, log, chain, tick)
         given = {j: table.values[j] for j in model.parts[0][0].sequence.kept if j not in spec.strata}
         return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
     if not _two_step(table, spec):
@@ -79,7 +79,14 @@ def _after(streams: Streams, number: int) -> Streams:
     return lambda i, name, k: streams(number + i, name, k)
 
 
-def fit(table: Table, spec: Specification, streams: Streams, log: EventLog, tick: Tick = lambda: None) -> Model:
+def fit(
+    table: Table,
+    spec: Specification,
+    streams: Streams,
+    log: EventLog,
+    chain: ChainStatistics | None = None,
+    tick: Tick = lambda: None,
+) -> Model:
     """Fit a sequential synthesis to the real data, or to each of its imputations."""
     origin = spec.origin(table)
     if not _two_step(table, spec):
@@ -87,7 +94,7 @@ def fit(table: Table, spec: Specification, streams: Streams, log: EventLog, tick
     once = replace(spec, m=spec.r)
     parts = [
         _fit_strata(Table(table.columns, completed), once, _after(streams, i * spec.r), log)
-        for i, completed in enumerate(_imputations(table, spec, streams, log, None, tick))
+        for i, completed in enumerate(_imputations(table, spec, streams, log, chain, tick))
     ]
     return Model(spec, origin, tuple(parts))
 
@@ -121,7 +128,7 @@ def generate(
 ) -> np.ndarray:
     """Return m (two-step: m times r) sets of k records as float64 (sets, columns, k).
 
-    given : values (k,) of the columns that are not drawn. Raises MiceSimError where the model was fitted for fewer sets.
+    given : values (k,) of the columns that are not drawn. Raises MiceSimError where the model has fewer fits.
     """
     most = _most_sets(model)
     if m > most:

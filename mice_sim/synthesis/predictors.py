@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,15 +53,13 @@ def predictor_matrix(table: Table, given: object, computed: Parents) -> np.ndarr
     return matrix
 
 
-def _array(table: Table, given: object) -> np.ndarray:
+def _array(table: Table, given: Any) -> np.ndarray:
     names, p = table.names, len(table.names)
     if isinstance(given, pd.DataFrame):
         given = given.set_axis(given.index.astype(str)).set_axis(given.columns.astype(str), axis=1)
         for axis in (given.index, given.columns):
             if set(axis) != set(names) or len(axis) != p:
-                raise MiceSimError(
-                    "The predictor matrix must name every column of the data once, in rows and columns."
-                )
+                raise MiceSimError("The predictor matrix must name every column of the data once, in rows and columns.")
         given = given.loc[names, names].to_numpy()
     array = np.asarray(given)
     if array.shape != (p, p):
@@ -75,13 +74,11 @@ def _code(code: object, target: str, predictor: str) -> bool:
     return bool(code)
 
 
-def visit_sequence(
-    table: Table, given: str | Sequence[str] | None, parents: Parents, repeats: bool
-) -> tuple[int, ...]:
+def visit_sequence(table: Table, given: str | Sequence[str] | None, parents: Parents, repeats: bool) -> tuple[int, ...]:
     """Return column numbers in order of visit.
 
     given : a list of names; "roman" (left to right, the default), "arabic" (right to left), "monotone" (few missing
-        values first) or "revmonotone". In an order by word, columns that others decide on come right after the last of these.
+        values first) or "revmonotone". In an order by word, columns that others decide on come right after these.
     repeats : whether a list may name a column more than once.
     """
     if given is None or isinstance(given, str):

@@ -44,13 +44,13 @@ def split(table: Table, spec: Specification, drawn: np.ndarray) -> tuple[Table, 
     """
     splits: dict[int, Split] = {}
     columns, values = list(table.columns), [*table.values]
-    for j in np.flatnonzero(drawn):
+    for j in map(int, np.flatnonzero(drawn)):
         kind, codes = _kinds(table.values[j], spec.special.get(j, ()))
         if not codes:
             continue
         there = kind == 0
         fill = float(np.sort(values[j][there])[there.sum() // 2]) if there.any() else 0.0
-        splits[int(j)] = Split(len(columns), codes, fill)
+        splits[j] = Split(len(columns), codes, fill)
         values[j] = np.where(there, values[j], fill)
         columns.append(_indicator(columns[j].name, codes))
         values.append(kind)

@@ -17,7 +17,7 @@ from mice_sim.synthesis.events import Event
 from mice_sim.synthesis.spec import Specification
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Synthesis:
     """Imputed or synthetic data sets.
 

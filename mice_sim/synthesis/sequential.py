@@ -56,12 +56,12 @@ def fit(table: Table, spec: Specification, streams: Streams, log: EventLog) -> F
 
     A method that uses random numbers in its fit, or that is bootstrapped for proper draws, is fitted m times.
     """
-    replaced = spec.replaced(~np.isnan(table.values)).any(axis=1)
+    replaced: np.ndarray = np.any(spec.replaced(~np.isnan(table.values)), axis=1)
     replaced[list(spec.strata)] = False
     kept = tuple(int(j) for j in np.flatnonzero(~replaced) if j not in spec.derived)
     holes = [table.names[j] for j in kept if np.isnan(table.values[j]).any()]
     if holes:
-        raise MiceSimError(f"Column '{holes[0]}' is kept as it is but has missing values; fill them or synthesise it too.")
+        raise MiceSimError(f"Column '{holes[0]}' is kept but has missing values; fill them or synthesise it too.")
     drawn = replaced.copy()
     drawn[list(spec.derived)] = False
     wide, wide_spec, splits = split(table, spec, drawn)
@@ -127,7 +127,9 @@ class _Fitter:
         self.steps.append(Step(j, keep, tuple(released(f) for f in fits), observed))
 
 
-def generate(fitted: FittedSequence, number: int, k: int, streams: Streams, given: Mapping[int, np.ndarray]) -> np.ndarray:
+def generate(
+    fitted: FittedSequence, number: int, k: int, streams: Streams, given: Mapping[int, np.ndarray]
+) -> np.ndarray:
     """Return set `number` (0, 1, …) of k records as float64 (columns, k), without the indicators.
 
     given : values (k,) of the columns that are not drawn.

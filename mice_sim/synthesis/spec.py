@@ -28,6 +28,8 @@ MODES = ("impute", "linked", "sequential")
 RULES = ("mice-3.13", "mice-3.15")
 WHERE = ("all", "missing", "observed", "none")
 MISSING = ("keep", "one-step", "two-step")
+# A formula that is off by less than this share of a column's range is taken to hold: published values are rounded.
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,7 @@ def _disagreements(table: Table, expressions: Mapping[str, Derivation]):
             continue  # told when it matters: the formula may hold in what is drawn
         both &= ~np.isnan(computed)
         scale = np.ptp(given[both]) if both.any() else 0.0
-        off = int((np.abs(given[both] - computed[both]) > 1e-6 * scale).sum())
+        off = int((np.abs(given[both] - computed[both]) > ROUNDING * scale).sum())
         if off:
             yield name, "derived as given", f"the formula differs from the data in {off} of {int(both.sum())} rows"
 
@@ -291,8 +293,8 @@ def _methods(
     else:
         chosen = dict.fromkeys(names, given)
     wanted = {
-        table.index(n): chosen.get(n) or (methods.default(table.columns[table.index(n)]) if mode == "impute" else "cart")
-        for n in names
+        j: chosen.get(n) or (methods.default(table.columns[j]) if mode == "impute" else "cart")
+        for j, n in enumerate(names)
         if n not in computed and (n in chosen or n not in untouched)
     }
     if proper is not None:
@@ -322,7 +324,7 @@ def _predictors(table: Table, matrix: object, formulas: Mapping[str, str] | None
 def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Derivation]) -> dict[int, ModelFormula]:
     for name in given:
         if name in computed:
-            raise MiceSimError(f"Column '{name}' is derived, so its formula would not be used; leave out one of the two.")
+            raise MiceSimError(f"Column '{name}' is derived, so it needs no model; leave out one of the formulas.")
     return {table.index(name): _formula(table, name, text).learn(table.values) for name, text in given.items()}
 
 

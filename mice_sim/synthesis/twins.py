@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mice_sim.data import Table
+from mice_sim.data import Column, Table
 from mice_sim.synthesis.derived import Constant, Derivation, Relabel, Twin
 
 # A residual below this share of a column's spread is taken for rounding.
@@ -57,7 +57,7 @@ def _twin(table: Table, j: int, other: int) -> Derivation | None:
     if both.sum() < 3:
         return None
     if column.is_factor:
-        return _relabel(column.name, twin.name, y[both].astype(int), x[both].astype(int), column.n_levels, twin.n_levels)
+        return _relabel(column, twin, y[both].astype(int), x[both].astype(int))
     return _linear(column.name, twin.name, y[both], x[both])
 
 
@@ -72,12 +72,12 @@ def _linear(name: str, twin: str, y: np.ndarray, x: np.ndarray) -> Twin | None:
     return Twin(name, twin, float(y[low]), float(slope), float(x[low]))
 
 
-def _relabel(name: str, twin: str, y: np.ndarray, x: np.ndarray, n_levels: int, n_twin: int) -> Relabel | None:
-    pairs = np.zeros((n_twin, n_levels), bool)
+def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray) -> Relabel | None:
+    pairs = np.zeros((twin.n_levels, column.n_levels), bool)
     pairs[x, y] = True
     if (pairs.sum(axis=0) > 1).any() or (pairs.sum(axis=1) > 1).any() or pairs.sum() < 2:
         return None
-    return Relabel(name, twin, tuple(int(row.argmax()) if row.any() else -1 for row in pairs))
+    return Relabel(column.name, twin.name, tuple(int(row.argmax()) if row.any() else -1 for row in pairs))
 
 
 def fill(table: Table, derivations: dict[str, Derivation]) -> Table:
@@ -88,7 +88,8 @@ def fill(table: Table, derivations: dict[str, Derivation]) -> Table:
             j, other = table.index(name), table.index(derivation.twin)
             holes = np.isnan(values[other]) & ~np.isnan(values[j])
             if holes.any():
-                back = derivation.inverse() if isinstance(derivation, Twin) else derivation.inverse(table.columns[j].n_levels)
+                n_levels = table.columns[j].n_levels
+                back = derivation.inverse() if isinstance(derivation, Twin) else derivation.inverse(n_levels)
                 if values is table.values:
                     values = values.copy()
                 values[other, holes] = back.evaluate({name: values[j]})[holes]
