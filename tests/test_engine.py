@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mice_sim import MiceSimError, load_dataset, synthesize
+import mice_sim
+from mice_sim import MiceSimError, load_dataset
 from mice_sim.synthesis import methods
 from mice_sim.synthesis.methods.cart import Cart
+
+synthesize = partial(mice_sim.synthesize, mode="linked", maxit=1)
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from mice_sim import streams, synthesize
+import mice_sim
+from mice_sim import streams
 from mice_sim.data import Table
 from mice_sim.study.populations import Population
 from mice_sim.study.r_random import RStream
 from mice_sim.study.resampling import make
+
+synthesize = partial(mice_sim.synthesize, mode="linked", maxit=1)
 
 
 def test_the_same_name_gives_the_same_numbers_whoever_asks_and_when():

@@ -16,7 +16,7 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.resources import read_yaml, resource
 from mice_sim.study.measures import get_measure
 
-MODES = ("linked",)
+MODES = ("linked", "sequential", "impute")
 MOST_REPLICATES = 10_000_000  # a part's name has seven digits
 SWEEP_MANIFEST = "sweep.json"
 ENGINES = ("serial", "loky", "slurm", "dask")

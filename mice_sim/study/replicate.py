@@ -54,7 +54,7 @@ class Replicator:
 
     def _specify(self, name: str, given: dict) -> Specification:
         # null takes an option away again, such as a tree's from a variant that grows none.
-        options = {k: v for k, v in given.items() if k not in ("mode", "predictors") and v is not None}
+        options = {k: v for k, v in given.items() if k != "predictors" and v is not None}
         spec = specify(self.truth, predictor_matrix=given["predictors"], **options)
         if spec.m < 2:
             raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
