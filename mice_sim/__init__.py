@@ -12,18 +12,23 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 _HOMES = {
     "Method": "mice_sim.synthesis.methods",
+    "Synthesizer": "mice_sim.synthesizer",
     "ampute": "mice_sim.data",
     "convergence": "mice_sim.assessment",
     "flux": "mice_sim.assessment",
     "impute": "mice_sim.api",
     "load_dataset": "mice_sim.data",
+    "load_synthesizer": "mice_sim.synthesizer",
     "md_pairs": "mice_sim.assessment",
     "md_pattern": "mice_sim.assessment",
     "pool": "mice_sim.fits",
     "quickpred": "mice_sim.synthesis.predictors",
+    "register_method": "mice_sim.synthesis.methods",
     "read_table": "mice_sim.data",
     "synthesize": "mice_sim.api",
 }
+# Names that are shorter at home.
+_THERE = {"register_method": "register"}
 __all__ = ["MiceSimError", *_HOMES]
 
 
@@ -32,5 +37,5 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(_HOMES[name]), _THERE.get(name, name))
     raise AttributeError(f"module 'mice_sim' has no attribute '{name}'")

@@ -129,6 +129,7 @@ def synthesize(
 
     Parameters, beside those of `impute`
     ------------------------------------
+    method : as for `impute`; "parametric" takes "normrank" for numbers and for factors what `impute` takes.
     k : rows of a sequential set; as many as in the data by default.
     strata : columns; every combination of their values is synthesised by itself, in its real share.
     missing : what becomes of missing cells. "keep" (the default of sequential): missingness is a property of the data

@@ -290,6 +290,8 @@ def _methods(
         lacking = [n for n in names if n not in chosen and n not in computed and n not in untouched]
         if lacking and mode != "impute":
             raise MiceSimError(f"Column '{lacking[0]}' has no method; give one for it, such as 'cart'.")
+    elif given == "parametric":
+        chosen = {name: methods.parametric(column) for name, column in zip(names, table.columns, strict=True)}
     else:
         chosen = dict.fromkeys(names, given)
     wanted = {

@@ -41,6 +41,7 @@ METHODS: dict[str, type[Method]] = {
     "sample": Sample,
 }
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
+PARAMETRIC = {**DEFAULTS, "continuous": "normrank"}
 
 __all__ = ["METHODS", "TRANSIENT", "Fitted", "Method", "Predictors", "Target", "default", "make_each", "register"]
 
@@ -57,6 +58,11 @@ def register(name: str, method: type[Method]) -> None:
 def default(column: Column) -> str:
     """Return the method that mice chooses for a column of this kind."""
     return DEFAULTS[column.kind]
+
+
+def parametric(column: Column) -> str:
+    """Return the method that synthpop's "parametric" chooses for a column of this kind."""
+    return PARAMETRIC[column.kind]
 
 
 def name_of(method: Method) -> str:
