@@ -89,7 +89,7 @@ class _Parser:
 
     def pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Callable:
         kind = type(op)
-        if not isinstance(left, ast.Name):
+        if isinstance(right, ast.Name) and not isinstance(left, ast.Name):
             left, right, kind = right, left, _FLIPPED.get(kind, kind)
         if not isinstance(left, ast.Name) or (kind not in _COMPARE and kind not in _EQUALITY):
             raise self.refusal(left)

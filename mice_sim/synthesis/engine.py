@@ -10,7 +10,7 @@ import numpy as np
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.origin import Origin
-from mice_sim.synthesis import chained, sequential
+from mice_sim.synthesis import chained, sequential, twins
 from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.fitting import Streams
@@ -51,6 +51,7 @@ def run(
         model = fit(table, spec, streams, log, chain, tick)
         given = {j: table.values[j] for j in model.parts[0][0].sequence.kept if j not in spec.strata}
         return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
+    table = twins.fill(table, spec.derived)
     if not _two_step(table, spec):
         return chained.run(table, spec, streams, log, chain, tick)
     cells = spec.replaced(~np.isnan(table.values))
@@ -89,6 +90,8 @@ def fit(
 ) -> Model:
     """Fit a sequential synthesis to the real data, or to each of its imputations."""
     origin = spec.origin(table)
+    if spec.missing == "two-step":
+        table = twins.fill(table, spec.derived)
     if not _two_step(table, spec):
         return Model(spec, origin, (_fit_strata(table, spec, streams, log),))
     once = replace(spec, m=spec.r)

@@ -297,7 +297,7 @@ def _methods(
     wanted = {
         j: chosen.get(n) or (methods.default(table.columns[j]) if mode == "impute" else "cart")
         for j, n in enumerate(names)
-        if n not in computed and (n in chosen or n not in untouched)
+        if n not in computed and n not in untouched
     }
     if proper is not None:
         options["proper"] = proper

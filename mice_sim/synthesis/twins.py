@@ -5,6 +5,8 @@ mice takes the method away from such columns and leaves them empty; here they ar
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mice_sim.data import Column, Table
@@ -80,17 +82,17 @@ def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray) -> Rela
     return Relabel(column.name, twin.name, tuple(int(row.argmax()) if row.any() else -1 for row in pairs))
 
 
-def fill(table: Table, derivations: dict[str, Derivation]) -> Table:
+def fill(table: Table, derived: Mapping[int, Derivation]) -> Table:
     """Fill a twin's missing cells where its derived partner is observed, so that both stay consistent."""
     values = table.values
-    for name, derivation in derivations.items():
+    for j, derivation in derived.items():
         if isinstance(derivation, Twin | Relabel):
-            j, other = table.index(name), table.index(derivation.twin)
+            other = table.index(derivation.twin)
             holes = np.isnan(values[other]) & ~np.isnan(values[j])
             if holes.any():
                 n_levels = table.columns[j].n_levels
                 back = derivation.inverse() if isinstance(derivation, Twin) else derivation.inverse(n_levels)
                 if values is table.values:
                     values = values.copy()
-                values[other, holes] = back.evaluate({name: values[j]})[holes]
+                values[other, holes] = back.evaluate({table.names[j]: values[j]})[holes]
     return Table(table.columns, values)
