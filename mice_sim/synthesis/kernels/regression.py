@@ -1,7 +1,8 @@
 """Least squares on centred and scaled columns, which neither overflow nor underflow where the result does not.
 
 A fast Cholesky factor of the correlations where it is accurate, else Gram-Schmidt, which finds columns
-that depend on earlier ones by R's criterion: less than 1e-7 of a column's length is new.
+that depend on earlier ones by R's criterion: less than 1e-7 of a column's length is new. Unlike R's, lengths
+are taken from the mean, so that dates and the like are not taken for constants.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from numba import njit
 TOLERANCE = 1e-7
 # The Cholesky factor is trusted while every pivot (1 − R² on the earlier columns) is at least this.
 ACCURATE = 1e-5
+# A column that varies by less than this share of its mean is constant; rounding spoils the rest.
+CONSTANT = 1e-9
 # Numbers below this are zero: their reciprocals are not safe.
 TINY = 1e-290
 BLOCK = 1024
@@ -33,20 +36,18 @@ def least_squares(x, y, weights):
     length : the root of the weighted sum of squared residuals. kept : bool (p,). fitted : (n,).
     """
     n, p = x.shape
-    centre, spread, total = _centre(x, weights)
-    y_centre, y_spread, _ = _centre(y.reshape(n, 1), weights)
+    centre, spread = centre_and_spread(x, weights)
+    y_centre, y_spread = centre_and_spread(y.reshape(n, 1), weights)
     unit_x, unit_y = _reciprocal(spread), _reciprocal(y_spread)
     products = _products(x, centre, unit_x, y, y_centre[0], unit_y[0], weights)
     long = np.empty(p)
-    inverse, whole = np.zeros(p), np.zeros(p)
+    inverse = np.zeros(p)
     for j in range(p):
         long[j] = np.sqrt(products[j, j])
-        length = long[j] * spread[j]
-        inverse[j] = 1.0 / length if length > TINY else 0.0
-        # The share of the column's length that is left after the intercept.
-        whole[j] = length / np.hypot(length, np.sqrt(total) * centre[j]) if length > TINY else 0.0
+        if spread[j] > max(CONSTANT * abs(centre[j]), TINY):
+            inverse[j] = 1.0 / (long[j] * spread[j])
     rows = np.count_nonzero(weights) if weights.size else n
-    factor, kept, fast = _cholesky_inverse(products, long, whole)
+    factor, kept, fast = _cholesky_inverse(products, long, inverse)
     if fast and p + 1 < rows:
         scores = np.zeros(p)
         for j in range(p):
@@ -54,7 +55,7 @@ def least_squares(x, y, weights):
         slopes = factor @ (factor.T @ scores)
     else:
         # One degree of freedom is left to the residuals: a plane through all rows would copy them.
-        factor, kept, slopes = _gram_schmidt(x, centre, inverse, whole, y, y_centre[0], unit_y[0], weights, rows - 2)
+        factor, kept, slopes = _gram_schmidt(x, centre, inverse, y, y_centre[0], unit_y[0], weights, rows - 2)
     coef = np.zeros(p)
     for j in range(p):
         inverse[j] = inverse[j] if kept[j] else 0.0
@@ -78,8 +79,8 @@ def predict(x, centre, inverse, mean, coef):
 
 
 @njit(cache=True, nogil=True)
-def _centre(x, weights):
-    """Return the columns' weighted means, their largest distances from them, and the sum of the weights."""
+def centre_and_spread(x, weights):
+    """Return the columns' weighted means and the largest distances from them, both (p,)."""
     n, p = x.shape
     largest, mean, spread = np.zeros(p), np.zeros(p), np.zeros(p)
     for i in range(n):
@@ -103,7 +104,7 @@ def _centre(x, weights):
         # What rounding of the mean leaves of a constant column is nothing.
         if spread[j] < 1e-15 * largest[j]:
             spread[j] = 0.0
-    return mean, spread, total
+    return mean, spread
 
 
 @njit(cache=True, nogil=True)
@@ -135,12 +136,12 @@ def _products(x, centre, unit, y, y_centre, y_unit, weights):
 
 
 @njit(cache=True, nogil=True)
-def _cholesky_inverse(products, long, whole):
+def _cholesky_inverse(products, long, inverse):
     """Return the inverse of the Cholesky factor of the correlations, what is kept, and whether it can be trusted."""
     p = long.shape[0]
     upper, kept = np.zeros((p, p)), np.ones(p, np.bool_)
     for j in range(p):
-        if not whole[j] > 0:
+        if inverse[j] == 0:
             return upper, kept, False
         for i in range(j + 1):
             total = products[i, j] / (long[i] * long[j])
@@ -148,7 +149,7 @@ def _cholesky_inverse(products, long, whole):
                 total -= upper[k, i] * upper[k, j]
             if i < j:
                 upper[i, j] = total / upper[i, i]
-            elif total < ACCURATE or np.sqrt(total) * whole[j] < TOLERANCE:
+            elif total < ACCURATE:
                 return upper, kept, False
             else:
                 upper[j, j] = np.sqrt(total)
@@ -175,7 +176,7 @@ def _upper_inverse(upper):
 
 
 @njit(cache=True, nogil=True)
-def _gram_schmidt(x, centre, inverse, whole, y, y_centre, y_unit, weights, most):
+def _gram_schmidt(x, centre, inverse, y, y_centre, y_unit, weights, most):
     """Return the inverse triangular factor, the `most` columns kept and the slopes of y in units of its spread.
 
     Modified Gram-Schmidt, every column twice ("twice is enough": Giraud et al. 2005, Numer. Math. 101:87-100).
@@ -200,7 +201,7 @@ def _gram_schmidt(x, centre, inverse, whole, y, y_centre, y_unit, weights, most)
                     upper[k, j] += share
                     column -= share * basis[k]
         left = np.sqrt(np.dot(column, column))
-        if left * whole[j] < TOLERANCE or left < TOLERANCE:
+        if left < TOLERANCE:
             upper[:, j] = 0
             continue
         kept[j] = True

@@ -29,7 +29,7 @@ class Plane:
 
     def at(self, matrix: np.ndarray) -> np.ndarray:
         """Return the plane's height (n,) over the rows of `matrix` (n, p)."""
-        return regression.predict(matrix, self.centre, self.inverse, self.mean, self.coef)
+        return regression.predict(np.ascontiguousarray(matrix), self.centre, self.inverse, self.mean, self.coef)
 
     @property
     def coefficients(self) -> np.ndarray:
@@ -89,7 +89,7 @@ def fit_linear(
     those of the coefficients.
     """
     *plane, factor, length, kept, fitted = regression.least_squares(
-        matrix, y, regression.UNWEIGHTED if weights is None else weights
+        np.ascontiguousarray(matrix), y, regression.UNWEIGHTED if weights is None else weights
     )
     total = float(y.size if weights is None else weights.sum())
     rank = int(kept.sum()) + 1
@@ -119,6 +119,10 @@ class Basis:
         """Place df + 1 knots at equally spaced quantiles of each continuous column, as ns(x, df) does in R."""
         if df is None:
             return cls()
+        if X.formula is not None:
+            raise MiceSimError(
+                "spline_df and a formula are given for one column; write ns(x, 4) in the formula instead."
+            )
         is_factor = X.state.design.is_factor[X.keep]
         shares = np.linspace(0, 1, df + 1)
         return cls(
