@@ -15,7 +15,7 @@ from mice_sim.data import Table
 from mice_sim.data.table import Column
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
-from mice_sim.pooling import Rule, choose_rule, joint
+from mice_sim.pooling import choose_rule, joint
 from mice_sim.pooling.joint import JointTest
 from mice_sim.pooling.pool import LEVEL
 from mice_sim.pooling.tables import pool_frame
@@ -91,6 +91,10 @@ def fit_sets(formula: str, model: str, columns: tuple[Column, ...], sets: np.nda
             estimates.append(MODELS[model](parsed, values))
         except NotConverged as error:
             raise NotConverged(f"In set {number}: {error}") from None
+        if estimates[-1].terms != estimates[0].terms:
+            raise NotConverged(
+                f"The model {formula} has other terms in set {number} than in set 1; drop the level that is empty."
+            )
     return Fits(formula, model, origin, estimates, parsed, sets)
 
 
@@ -280,9 +284,14 @@ def pool_r_squared(
     """
     if fits.model != "linear":
         raise MiceSimError(f"R² is that of a linear model, not of a {fits.model} one; fit it with model='linear'.")
-    shares = np.array([models.r_squared(fits.parsed, values, adjusted) for values in fits.sets])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.array([models.r_squared(fits.parsed, values, adjusted) for values in fits.sets])
+    if not np.isfinite(shares).all():
+        number = int(np.argmin(np.isfinite(shares))) + 1
+        raise MiceSimError(f"R² of {fits.formula!r} is undefined in set {number}, where the response is constant.")
     z = _fisher(np.sign(shares) * np.sqrt(np.abs(shares)))
     rows = fits.sets.shape[2] - np.array([fit.n_dropped for fit in fits.estimates])
+    _check_rows(rows)
     name = "adj R^2" if adjusted else "R^2"
     pooled, attrs = _pool_z([name], z[:, None], rows[:, None], fits.origin, rule, level, force)
     half = ndtri((1 + level) / 2) * pooled["std_error"]
@@ -336,13 +345,15 @@ def _pool_z(
     terms: list[str], z: np.ndarray, rows: np.ndarray, origin: Origin, rule: str | None, level: float, force: bool
 ) -> tuple[pd.DataFrame, dict]:
     """Pool Fisher's z, float64 (sets, terms), of so many rows; return the frame and its attributes."""
-    if (rows < 4).any():
-        raise MiceSimError("Fisher's z has a variance for four or more rows; these sets have fewer complete ones.")
-    chosen: Rule
     chosen, forced = choose_rule(rule, origin, force)
     u = np.broadcast_to(1 / (rows - 3), z.shape)
     frame = pool_frame(terms, z, u, chosen, np.inf, level, origin.k / origin.n, origin.r)
     return frame, {**frame.attrs, "forced": forced}
+
+
+def _check_rows(rows: np.ndarray) -> None:
+    if (rows < 4).any():
+        raise MiceSimError("Fisher's z has a variance for four or more rows; these sets have fewer complete ones.")
 
 
 def _fisher(r: np.ndarray) -> np.ndarray:
@@ -366,6 +377,7 @@ def _correlations(values: np.ndarray, names: list[str], number: int) -> tuple[np
     """Return Fisher's z of every two rows of `values` (columns, n), and the number of complete cells behind each."""
     present = ~np.isnan(values)
     rows = present.astype(int) @ present.T.astype(int)
+    _check_rows(rows)
     if present.all():
         r = _corrcoef(values)
     else:
@@ -384,7 +396,10 @@ def _correlations(values: np.ndarray, names: list[str], number: int) -> tuple[np
 
 
 def _corrcoef(values: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centred = values - values.mean(axis=1, keepdims=True) if values.shape[1] else values
-        length = np.sqrt((centred**2).sum(axis=1))
-        return (centred @ centred.T) / np.outer(length, length)
+    """Return the correlations of rows of complete values; NaN for a constant one."""
+    constant = values.max(axis=1) == values.min(axis=1)
+    centred = values - values.mean(axis=1, keepdims=True)
+    # Squares of numbers of at most 1 neither overflow nor vanish.
+    centred /= np.where(constant, np.nan, np.abs(centred).max(axis=1))[:, None]
+    length = np.sqrt((centred**2).sum(axis=1))
+    return (centred @ centred.T) / np.outer(length, length)

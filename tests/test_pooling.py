@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-import mice_sim
 from mice_sim.errors import MiceSimError
-from mice_sim.pooling import INFERENCE, get_rule, inference, pool, pool_statistics, t_quantile
+from mice_sim.origin import Origin
+from mice_sim.pooling import (
+    INFERENCE,
+    RULES,
+    Moments,
+    choose_rule,
+    default_rule,
+    get_rule,
+    inference,
+    joint,
+    pool,
+    pool_scalar,
+    pool_statistics,
+    pool_table,
+    pool_vector,
+    t_quantile,
+)
 
 REITER, RUBIN = get_rule("reiter2003"), get_rule("rubin1987")
 
@@ -50,7 +68,209 @@ def test_variances_and_degrees_of_freedom_are_those_of_pool_scalar(r_models, rul
         assert found["df"] == pytest.approx(case[rule]["df"], rel=1e-10)
 
 
+SCALARS = json.loads((Path(__file__).parent / "oracles" / "pooling.json").read_text(encoding="utf-8"))["scalars"]
+
+
+@pytest.mark.parametrize("case", SCALARS)
+def test_a_scalar_is_pooled_as_by_pool_scalar(case):
+    df_complete = np.inf if case["df_complete"] is None else case["df_complete"]
+    names = {"qbar": "estimate", "ubar": "within", "b": "between", "t": "total", "df": "df", "r": "riv", "fmi": "fmi"}
+    for rule in ("rubin1987", "reiter2003"):
+        found = pool_scalar(case["q"], case["u"], rule, df_complete)
+        for name, expected in case[rule].items():
+            assert found[names[name]] == pytest.approx(expected, rel=1e-10)
+        assert found.attrs == {"rule": rule, "level": 0.95, "m": len(case["q"])}
+
+
+def test_fractions_of_missing_information_are_for_missing_data():
+    rubin, reiter = pool_scalar(Q, U, "rubin1987", 97), pool_scalar(Q, U, "reiter2003", 97)
+    assert rubin[["riv", "lambda", "fmi"]].to_list() == pytest.approx([0.625, 0.03 / 0.078, 0.4418], abs=1e-4)
+    assert reiter["riv"] == pytest.approx(0.625)
+    assert reiter[["lambda", "fmi"]].isna().all()
+
+
+# ---- every rule's own numbers, worked out by hand from ū = .048, b = .025, m = 5
+
+
+@pytest.mark.parametrize(
+    ("rule", "ratio", "total", "df"),
+    [
+        ("raab2016_simple", 1, 0.048 * 1.2, np.inf),
+        ("raab2016_simple", 2, 0.048 * 2.2, np.inf),
+        ("raab2016_proper", 1, 0.048 * 1.4, np.inf),
+        ("raab2016_proper", 2, 0.048 * 2.6, np.inf),
+        ("reiter2003", 2, 0.096 + 0.005, 4 * (1 + 0.096 / 0.005) ** 2),
+        ("reiter2002", 1, 0.048, np.inf),
+        ("reiter2002", 2, 0.096, np.inf),
+        ("vinkvanbuuren2014", 1, 0.03, 4),
+    ],
+)
+def test_the_variance_of_a_rule(rule, ratio, total, df):
+    found = pool_scalar(Q, U, rule, ratio=ratio)
+    assert (found["total"], found["df"]) == pytest.approx((total, df))
+    assert found["std_error"] == pytest.approx(np.sqrt(total))
+
+
+def test_a_fully_synthetic_variance_is_the_difference_where_it_is_positive():
+    q = 3 * np.array(Q)
+    found = {rule: pool_scalar(q, U, rule) for rule in ("rrr2003", "reiter2002")}
+    for pooled_ in found.values():
+        assert pooled_["total"] == pytest.approx(1.2 * 0.225 - 0.048)
+        assert pooled_["df"] == pytest.approx(4 * (1 - 0.048 / (1.2 * 0.225)) ** 2)
+
+
+def test_a_negative_variance_is_shown_and_warned_of():
+    with pytest.warns(UserWarning, match="'rrr2003' gives 'q' a negative variance.* use 'reiter2002'"):
+        found = pool_scalar(Q, U, "rrr2003")
+    assert found["total"] == pytest.approx(1.2 * 0.025 - 0.048)
+    assert found["estimate"] == pytest.approx(1.1)
+    assert found[["std_error", "statistic", "p_value", "ci_lower", "ci_upper"]].isna().all()
+
+
+def test_nested_sets_have_the_variance_of_reiter_2004():
+    rng = np.random.default_rng(2004)
+    q, u = rng.normal(size=(4, 3)), rng.uniform(0.5, 1, 12)
+    big, inside = q.mean(axis=1).var(ddof=1), q.var(axis=1, ddof=1).mean()
+    total = 1.25 * big - inside / 3 + 2 * u.mean()
+    df = 1 / ((1.25 * big / total) ** 2 / 3 + (inside / 3 / total) ** 2 / (4 * 2))
+    found = pool_scalar(q.ravel(), u, "reiter2004", ratio=2, r=3)
+    assert (found["estimate"], found["between"]) == pytest.approx((q.mean(), big))
+    assert (found["total"], found["df"]) == pytest.approx((total, df))
+    assert found.attrs["m"] == 4
+
+
+def test_many_syntheses_of_every_imputation_leave_rubins_rule():
+    found = RULES["reiter2004"].variance(Moments(0.048, 0.025, 5, r=10**9, in_nests=0.1))
+    assert found == pytest.approx(RUBIN.variance(Moments(0.048, 0.025, 5)))
+
+
+@pytest.mark.parametrize("r", [1, 2])
+def test_nests_must_be_given_and_fit_the_sets(r):
+    with pytest.raises(MiceSimError, match="'reiter2004' takes nests of two or more sets each; give r, a divisor of 5"):
+        pool_scalar(Q, U, "reiter2004", r=r)
+
+
+# ---- vectors and tables
+
+
+def test_vectors_have_the_variances_of_scalars_and_rubins_covariances():
+    rng = np.random.default_rng(7)
+    q, half = rng.normal(size=(6, 3)), rng.normal(size=(6, 3, 3))
+    u = half @ half.transpose(0, 2, 1)
+    for rule, r in product(("rubin1987", "reiter2003", "rrr2003", "raab2016_simple", "reiter2004"), (1, 2)):
+        if (rule == "reiter2004") != (r == 2):
+            continue
+        found = pool_vector(q, u, rule, 50, 1.5, r)
+        for j in range(3):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                alone = pool_scalar(q[:, j], u[:, j, j], rule, 50, ratio=1.5, r=r)
+            assert (found.estimate[j], found.df[j]) == pytest.approx((alone["estimate"], alone["df"]))
+            assert found.covariance[j, j] == pytest.approx(alone["total"])
+    found = pool_vector(q, u)
+    assert found.covariance == pytest.approx(u.mean(axis=0) + 7 / 6 * np.cov(q, rowvar=False))
+    mixed = pool_vector(q @ half[0], half[0].T @ u @ half[0], "reiter2004", r=3).covariance
+    assert mixed == pytest.approx(half[0].T @ pool_vector(q, u, "reiter2004", r=3).covariance @ half[0])
+
+
+def test_a_vector_of_one_is_a_scalar():
+    found = pool_vector(np.array(Q)[:, None], np.array(U)[:, None, None], df_complete=97)
+    assert found.covariance == pytest.approx(np.array([[0.078]]))
+
+
+def test_an_adjusted_variance_has_no_covariances():
+    with pytest.raises(MiceSimError, match="'reiter2002' gives no covariances; use 'rrr2003'"):
+        pool_vector(np.zeros((3, 2)), np.ones((3, 2, 2)), "reiter2002")
+
+
+@pytest.mark.parametrize(
+    ("q", "u", "wanted"),
+    [
+        (Q, U[:4], r"shapes \(5,\) and \(4,\); give \(sets,\) and \(sets,\)"),
+        ([], [], r"shapes \(0,\)"),
+        ([1, np.nan], [1, 1], "not finite"),
+        ([1, 2], [1, np.inf], "not finite"),
+        ([1], [1], "at least two sets; make m=2 or more"),
+    ],
+)
+def test_numbers_that_cannot_be_pooled_are_refused(q, u, wanted):
+    with pytest.raises(MiceSimError, match=wanted):
+        pool_scalar(q, u)
+
+
+def test_a_table_must_have_every_term_of_every_set():
+    table = pd.DataFrame({"term": list("abab"), "estimate": [1.0, 2, 3, 4], "std_error": 1.0})
+    assert pool_table(table)["estimate"].to_dict() == {"a": 2, "b": 3}
+    with pytest.raises(MiceSimError, match="every term once a set, but 'b' occurs 1 times"):
+        pool_table(table.iloc[:3])
+    with pytest.raises(MiceSimError, match="it is empty"):
+        pool_table(table.iloc[:0])
+    with pytest.raises(MiceSimError, match="no column 'std_error'; did you mean 'std_err'"):
+        pool_table(table.rename(columns={"std_error": "std_err"}))
+
+
+# ---- which rule is valid for which sets
+
+
+def origin(mode="sequential", missing="none", proper=False, complete=True, r=1) -> Origin:
+    return Origin(mode, missing, proper, complete, n=100, k=100, m=5, r=r)
+
+
+VALID = {
+    origin("impute", "imputed", complete=False): {"rubin1987", "vinkvanbuuren2014"},
+    origin("linked"): {"reiter2003"},
+    origin("linked", proper=True): {"reiter2003"},
+    origin("linked", complete=False): {"reiter2003"},
+    origin("linked", "one-step"): set(),
+    origin("linked", "two-step"): set(),
+    origin("linked", "two-step", r=2): {"reiter2004"},
+    origin(): {"reiter2003", "raab2016_simple"},
+    origin(missing="kept"): {"reiter2003", "raab2016_simple"},
+    origin(complete=False): {"reiter2003"},
+    origin(proper=True, complete=False): {"reiter2003"},
+    origin(proper=True): {"reiter2003", "rrr2003", "reiter2002", "raab2016_proper"},
+    origin(missing="one-step"): set(),
+    origin(missing="two-step", proper=True, r=3): {"reiter2004"},
+}
+DEFAULTS = ["rubin1987", "reiter2003", "reiter2003", "reiter2003", None, None, "reiter2004", "raab2016_simple",
+            "raab2016_simple", "reiter2003", "reiter2003", "raab2016_proper", None, "reiter2004"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "valid"), VALID.items())
+def test_rules_know_what_they_are_valid_for_and_say_which_are(made, valid):
+    refusals = {name: rule.refusal(made) for name, rule in RULES.items()}
+    assert {name for name, refusal in refusals.items() if refusal is None} == valid
+    for name, refusal in refusals.items():
+        if refusal and made.missing == "one-step":
+            assert "experiments/incomplete_boys" in refusal
+        elif refusal:
+            assert refusal.startswith(f"The rule '{name}' is not valid for ")
+            assert all(f"'{other}'" in refusal for other in valid)
+            assert valid or "make two or more syntheses of every imputation" in refusal
+
+
+@pytest.mark.parametrize(("made", "name"), list(zip(VALID, DEFAULTS, strict=True)))
+def test_the_default_rule_is_one_that_is_valid(made, name):
+    if name:
+        assert default_rule(made).name == name
+        assert default_rule(made).refusal(made) is None
+    else:
+        with pytest.raises(MiceSimError):
+            default_rule(made)
+
+
+def test_sets_of_unknown_origin_are_pooled_by_the_rule_that_is_named():
+    assert choose_rule("rrr2003", None) == (RULES["rrr2003"], False)
+    with pytest.raises(MiceSimError, match="give rule=, one of reiter2003, rubin1987"):
+        choose_rule(None, None)
+
+
 # ---- edges
+
+
+def test_no_variance_at_all_leaves_the_estimate():
+    found = pooled([2.0] * 5, [0.0] * 5, RUBIN, 97)
+    assert (found["ci_lower"], found["ci_upper"]) == (2, 2)
 
 
 def test_equal_sets_leave_the_variance_within_alone():
@@ -110,7 +330,7 @@ def test_leaving_a_set_out_leaves_the_rule_alone(rule):
     q, u = np.array(Q), np.array(U)
     _, variance = pool(q[:, None], u[:, None], rule, 97)
     others = [np.delete(np.arange(5), left_out) for left_out in range(5)]
-    errors = [np.sqrt(rule.variance(u[k].mean(), q[k].var(ddof=1), 5, 97)[0]) for k in others]
+    errors = [np.sqrt(rule.variance(Moments.of(q[k], u[k], 5, 97))[0]) for k in others]
     assert variance[1, 0] == pytest.approx(4 * np.var(errors))
 
 
@@ -212,37 +432,150 @@ def test_rubins_intervals_cover_on_properly_imputed_data_and_reiters_too_seldom(
     assert coverage(q, u, REITER) < 0.9
 
 
-# ---- the front door
+# ---- properly drawn and nested sets
 
 
-@pytest.fixture(scope="module")
-def fits(boys: pd.DataFrame):
-    return mice_sim.synthesize(boys[["hgt", "age", "gen"]], m=3, seed=1).fit("hgt ~ age")
+def normal_sets(mean: np.ndarray, variance: np.ndarray, n: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the variance (divisor n − 1) of normal samples of n; they are independent."""
+    return mean + np.sqrt(variance / n) * rng.normal(size=mean.shape), variance * rng.chisquare(n - 1, mean.shape) / (
+        n - 1
+    )
 
 
-def test_pool_returns_a_frame_by_term(fits):
-    frame = mice_sim.pool(fits)
-    assert list(frame.index) == ["(Intercept)", "age"]
-    assert list(frame.columns) == [*INFERENCE, "within", "between"]
-    assert frame["std_error"].to_numpy() ** 2 == pytest.approx((frame["within"] + frame["between"] / 3).to_numpy())
+def posterior(mean: np.ndarray, variance: np.ndarray, n: int, shape: tuple, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of a normal's mean and variance given those of a sample of n, under the flat prior."""
+    drawn = variance * (n - 1) / rng.chisquare(n - 1, shape)
+    return mean + np.sqrt(drawn / n) * rng.normal(size=shape), drawn
 
 
-def test_a_narrower_level_narrows_the_interval_alone(fits):
-    wide, narrow = mice_sim.pool(fits), mice_sim.pool(fits, level=0.5)
-    assert (narrow["ci_upper"] < wide["ci_upper"]).all()
-    limits = ["ci_lower", "ci_upper"]
-    pd.testing.assert_frame_equal(wide.drop(columns=limits), narrow.drop(columns=limits))
+def fully_synthetic(proper: bool, k: int = N, m: int = M, simulations: int = SIMULATIONS):
+    """Means and squared errors (m, simulations) of sets of k new rows, drawn from the fit to N real ones."""
+    rng = np.random.default_rng(2016)
+    real = normal_sets(np.zeros(simulations), np.ones(simulations), N, rng)
+    parameters = posterior(*real, N, (m, simulations), rng) if proper else [np.tile(a, (m, 1)) for a in real]
+    q, s2 = normal_sets(*parameters, k, rng)
+    return q, s2 / k
 
 
-def test_a_rule_that_is_not_valid_for_the_sets_warns(fits):
-    with pytest.warns(UserWarning, match="not valid for linked synthetic data"):
-        mice_sim.pool(fits, rule="rubin1987")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        mice_sim.pool(fits)
+def test_properly_drawn_sets_vary_twice_as_much_as_the_variance_within():
+    mean, error = ratio_b_to_u(*fully_synthetic(proper=True))
+    assert abs(mean - 2) < 4 * error + 0.02
 
 
-def test_one_set_cannot_be_pooled(boys):
-    one = mice_sim.synthesize(boys[["hgt", "age"]], m=1, seed=1).fit("hgt ~ age")
-    with pytest.raises(MiceSimError, match="at least two sets"):
-        mice_sim.pool(one)
+def test_a_fully_synthetic_variance_is_negative_as_often_as_it_must_be():
+    q, u = fully_synthetic(proper=True)
+    total, _ = RULES["rrr2003"].variance(Moments.of(q, u, M))
+    # (1 + 1/m)b < ū where b is 2ū χ²/(m − 1).
+    expected = stats.chi2.cdf((M - 1) / (2 * (1 + 1 / M)), M - 1)
+    assert near(float((total < 0).mean()), expected)
+    ratio = total / u.mean(axis=0)
+    assert ratio.mean() == pytest.approx(1 + 2 / M, abs=4 * ratio.std() / np.sqrt(SIMULATIONS) + 0.02)
+    assert total.mean() == pytest.approx(q.mean(axis=0).var(), rel=4 * np.sqrt(2 / SIMULATIONS) + 0.05)
+
+
+@pytest.mark.parametrize("k", [N, 3 * N])
+@pytest.mark.parametrize(("proper", "rules"), [(False, ["raab2016_simple", "reiter2003"]),
+                                               (True, ["raab2016_proper", "reiter2003"])])  # fmt: skip
+def test_intervals_of_new_rows_cover_whatever_their_number(k, proper, rules):
+    q, u = fully_synthetic(proper, k)
+    for name in rules:
+        values, _ = pool(q, u, RULES[name], N - 1, ratio=k / N)
+        covered = ((values[-2] < 0) & (values[-1] > 0)).mean()
+        assert near(float(covered), 0.95)
+
+
+def test_with_many_sets_fully_synthetic_intervals_cover():
+    """With few, ν varies with T and the t quantile is too large."""
+    q, u = fully_synthetic(proper=True, m=400)
+    for name in ("rrr2003", "reiter2002"):
+        values = inference(q.mean(axis=0), *RULES[name].variance(Moments.of(q, u, 400)))
+        assert near(float(((values[-2] < 0) & (values[-1] > 0)).mean()), 0.95)
+
+
+def nested(known: int, r: int) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates of M·r sets of N rows, of which `known` are observed, imputed M times and synthesised r times."""
+    rng = np.random.default_rng(2004)
+    mean, variance = normal_sets(np.zeros(SIMULATIONS), np.ones(SIMULATIONS), known, rng)
+    mean, variance = np.tile(mean, (M, 1)), np.tile(variance, (M, 1))
+    missing = N - known
+    if missing:
+        mu, sigma2 = posterior(mean, variance, known, mean.shape, rng)
+        m2, v2 = normal_sets(mu, sigma2, missing, rng)
+        squares = (known - 1) * variance + (missing - 1) * v2 + known * missing / N * (mean - m2) ** 2
+        mean, variance = (known * mean + missing * m2) / N, squares / (N - 1)
+    nests = [np.repeat(a[:, None], r, axis=1).reshape(M * r, -1) for a in (mean, variance)]
+    q, s2 = normal_sets(*nests, N, rng)
+    return q, s2 / N
+
+
+def test_intervals_of_two_step_sets_cover_and_those_of_reiter_2003_do_not():
+    q, u = nested(N // 2, 3)
+    values, _ = pool(q, u, RULES["reiter2004"], N - 1, r=3)
+    assert (values[1] ** 2).mean() / values[0].var() == pytest.approx(1, abs=4 * np.sqrt(2 / SIMULATIONS))
+    assert near(float(((values[-2] < 0) & (values[-1] > 0)).mean()), 0.95)
+    assert coverage(q, u, REITER) < 0.9
+
+
+def test_where_nothing_is_missing_reiter_2004_is_reiter_2003_on_average():
+    q, u = nested(N, 3)
+    (found, _), (flat, _) = (pool(q, u, rule, N - 1, r=3) for rule in (RULES["reiter2004"], REITER))
+    difference = (found[1] ** 2 - flat[1] ** 2) / flat[1] ** 2
+    assert abs(difference.mean()) < 4 * difference.std() / np.sqrt(SIMULATIONS)
+
+
+def test_the_jackknife_leaves_out_nests():
+    q, u = np.random.default_rng(3).normal(size=(6, 2)), np.ones((6, 2))
+    _, variance = pool(q, u, RULES["reiter2004"], 97, r=2)
+    assert variance[0] == pytest.approx(q.reshape(3, 2, 2).mean(axis=1).var(axis=0, ddof=1) / 3)
+
+
+# ---- joint tests
+
+
+def test_one_parameter_is_tested_jointly_as_it_is_alone():
+    rng = np.random.default_rng(11)
+    q, u = 2 * rng.normal(size=(5, 1)), rng.uniform(0.5, 1, (5, 1, 1))
+    for name, df_complete in product(RULES, (20.0, np.inf)):
+        if RULES[name].joint is None:
+            continue
+        test, alone = joint.d1(q, u, RULES[name], df_complete), pool_scalar(q[:, 0], u[:, 0, 0], name, df_complete)
+        found = (test.statistic, test.df1, test.df2, test.p_value)
+        # Barnard & Rubin's λ has a floor, which is far below this one.
+        assert found == pytest.approx((alone["statistic"] ** 2, 1, alone["df"], alone["p_value"]))
+
+
+def test_a_negative_joint_variance_gives_no_number():
+    q, u = np.array(Q)[:, None], np.array(U)[:, None, None]
+    test = joint.d1(q, u, RULES["rrr2003"])
+    assert np.isnan([test.statistic, test.p_value]).all()
+    assert joint.d1(q, u, RULES["reiter2002"]).statistic == pytest.approx(1.1**2 / 0.048)
+
+
+def test_equal_sets_are_tested_by_their_own_wald_statistic():
+    q, u = np.tile([1.0, 2.0], (3, 1)), np.tile(np.eye(2), (3, 1, 1))
+    for name, df_complete in product(("rubin1987", "reiter2003"), (50.0, np.inf)):
+        test = joint.d1(q, u, RULES[name], df_complete)
+        assert test.statistic == pytest.approx(2.5)
+        assert test.riv == 0
+        assert test.p_value >= stats.chi2.sf(5, 2) - 1e-12
+
+
+def test_small_samples_never_have_more_degrees_of_freedom_than_large_ones():
+    for m, k, x, df_complete in product((2, 3, 5, 20), (1, 2, 5), (0.0, 0.1, 1.0, 50.0), (1.0, 5.0, 30.0, 1e9)):
+        q = np.sqrt(x) * np.random.default_rng(m + k).normal(size=(m, k)) + 1
+        tests = [joint.d1(q, np.tile(np.eye(k), (m, 1, 1)), RUBIN, df) for df in (df_complete, np.inf)]
+        assert 0 < tests[0].df2 <= tests[1].df2 * (1 + 1e-9)
+
+
+def test_singular_covariances_are_refused():
+    with pytest.raises(MiceSimError, match="covariances of the tested terms are singular"):
+        joint.d1(np.ones((3, 2)), np.ones((3, 2, 2)), RUBIN)
+
+
+@pytest.mark.parametrize(("name", "proper"), [("raab2016_simple", False), ("reiter2003", False),
+                                              ("raab2016_proper", True)])  # fmt: skip
+def test_joint_tests_of_synthetic_data_reject_as_often_as_they_should(name, proper):
+    """Three independent means at once, under the null; 1333 simulations, m = 5."""
+    q, u = (a[:, : SIMULATIONS // 3 * 3].reshape(M, -1, 3) for a in fully_synthetic(proper))
+    p = [joint.d1(q[:, i], u[:, i, :, None] * np.eye(3), RULES[name]).p_value for i in range(q.shape[1])]
+    assert abs(np.mean(np.array(p) < 0.05) - 0.05) < 4 * np.sqrt(0.05 * 0.95 / len(p))
