@@ -24,6 +24,7 @@ from mice_sim.synthesis.methods.norm_predict import NormPredict
 from mice_sim.synthesis.methods.pmm import Pmm
 from mice_sim.synthesis.methods.polr import Polr
 from mice_sim.synthesis.methods.polyreg import Polyreg
+from mice_sim.synthesis.methods.rf import RandomForest
 from mice_sim.synthesis.methods.sample import Sample
 
 METHODS: dict[str, type[Method]] = {
@@ -38,6 +39,7 @@ METHODS: dict[str, type[Method]] = {
     "pmm": Pmm,
     "polr": Polr,
     "polyreg": Polyreg,
+    "rf": RandomForest,
     "sample": Sample,
 }
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}

@@ -14,6 +14,24 @@ from mice_sim.synthesis.methods.base import TRANSIENT, Method, Predictors, Targe
 from mice_sim.synthesis.state import WorkingState
 
 
+def check_whole(name: str, value: object, most: float = math.inf) -> None:
+    """Raise MiceSimError unless the option is a whole number from 1 to `most`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= most:
+        limits = "of at least 1" if most == math.inf else f"between 1 and {most}"
+        raise MiceSimError(f"{name} is {value!r}; give a whole number {limits}.")
+
+
+def within_range(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return values times a power of two, such that their squares in `rows` neither overflow nor vanish.
+
+    Such a factor is exact, so trees are the same; ordinary values come back as they are.
+    """
+    largest = float(np.abs(values[rows]).max())
+    if largest == 0 or 1e-100 < largest < 1e100:
+        return values
+    return np.ldexp(values, -math.frexp(largest)[1])
+
+
 @dataclass(frozen=True)
 class Cart(Method):
     """Options of `cart`, with the defaults of mice.
@@ -32,13 +50,10 @@ class Cart(Method):
     by_deviance: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, least, most in (("minbucket", 1, math.inf), ("minsplit", 1, math.inf), ("maxdepth", 1, 30)):
-            value = getattr(self, name)
-            if value is None and name == "minsplit":
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-                limits = f"of at least {least}" if most == math.inf else f"between {least} and {most}"
-                raise MiceSimError(f"{name} is {value!r}; give a whole number {limits}.")
+        check_whole("minbucket", self.minbucket)
+        if self.minsplit is not None:
+            check_whole("minsplit", self.minsplit)
+        check_whole("maxdepth", self.maxdepth, most=30)
         if isinstance(self.cp, bool) or not isinstance(self.cp, int | float) or not math.isfinite(self.cp):
             raise MiceSimError(f"cp is {self.cp!r}; give a finite number such as 1e-4.")
 
@@ -52,14 +67,15 @@ class Cart(Method):
         logical = y.column.levels == (False, True)
         n_classes = 0 if logical else y.column.n_levels
         state, design = X.state, X.state.design
+        values = y.values if n_classes else within_range(y.values, y.rows)
         nodes = tree.grow(
-            y.values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
+            values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
             design.source, design.is_factor, design.score, design.by_score, X.keep, X.volatile,
             self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth, self.by_deviance,
             *(previous.memory if previous and previous.memory else NO_MEMORY),
         )  # fmt: skip
         column, cut, lower_left, left, child, start, end, rows, number, search, varies = nodes
-        leaf = np.full(y.values.size, -1, np.int32)
+        leaf = np.full(values.size, -1, np.int32)
         tree.assign_fitted(left, start, end, rows, leaf)
         memory = (column, cut, child, search, varies)
         donors = y.values[rows]
