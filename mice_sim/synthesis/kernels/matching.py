@@ -7,21 +7,6 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def shuffle_ties(scores, order, rng):
-    """Permute `order` (n,) in place within runs of equal `scores` (n,), which ascend."""
-    n = scores.size
-    start = 0
-    while start < n:
-        end = start + 1
-        while end < n and scores[end] == scores[start]:
-            end += 1
-        for i in range(end - 1, start, -1):
-            other = start + int(rng.random() * (i - start + 1))
-            order[i], order[other] = order[other], order[i]
-        start = end
-
-
-@njit(cache=True, nogil=True)
 def nearest(scores, targets, steps):
     """Return for each target the position of its `steps`-th nearest score; of two equally near, the upper comes first.
 
@@ -43,3 +28,23 @@ def nearest(scores, targets, steps):
                 below -= 1
         found[t] = position
     return found
+
+
+@njit(cache=True, nogil=True)
+def among_equals(scores, positions, uniforms):
+    """Return for each position one drawn uniformly from those with the same score, given uniforms in [0, 1).
+
+    scores : (n,), ascending. Equal scores come in no order: whoever takes one of them takes any.
+    """
+    n = scores.size
+    first = np.empty(n, np.int64)
+    last = np.empty(n, np.int64)
+    for i in range(n):
+        first[i] = first[i - 1] if i > 0 and scores[i] == scores[i - 1] else i
+    for i in range(n - 1, -1, -1):
+        last[i] = last[i + 1] if i < n - 1 and scores[i] == scores[i + 1] else i
+    drawn = np.empty(positions.size, np.int64)
+    for t in range(positions.size):
+        low, high = first[positions[t]], last[positions[t]]
+        drawn[t] = low + int(uniforms[t] * (high - low + 1))
+    return drawn

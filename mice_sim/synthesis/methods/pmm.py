@@ -86,12 +86,13 @@ class FittedPmm:
 
     def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
         plane = self.linear.plane if self.matchtype == 0 else self.linear.posterior(rng)[0]
-        scores, order = self.scores, np.arange(self.donors.size)
+        scores, donors = self.scores, self.donors
         if self.matrix is not None:
             scores = plane.at(self.matrix)
             order = np.argsort(scores, kind="stable")
-            scores = scores[order]
-        matching.shuffle_ties(scores, order, rng)
+            scores, donors = scores[order], donors[order]
         targets = plane.at(self.basis.expand(X.matrix()))
         steps = rng.integers(1, self.k + 1, size=targets.size)
-        return self.donors[order[matching.nearest(scores, targets, steps)]]
+        found = matching.nearest(scores, targets, steps)
+        # mice orders tied donors once for all recipients, which then share few of many; here each takes any of them.
+        return donors[matching.among_equals(scores, found, rng.random(targets.size))]
