@@ -1,0 +1,166 @@
+"""People's own files: CSV, parquet, SPSS, Stata and SAS, read by a schema and written back with their labels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.data import labelled
+from mice_sim.data.schema import FACTORS, Columns, check_column, lay_on, read_schema, refuse_text, text
+from mice_sim.errors import MiceSimError
+
+READABLE = (".csv", ".parquet", *labelled.READERS)
+WRITABLE = (".csv", ".parquet", *labelled.WRITERS)
+
+
+def read_table(path: Path | str, schema: Path | str | None = None, *, keep_codes: bool = False) -> pd.DataFrame:
+    """Read a file as numbers and categories, by a YAML schema if its types do not say enough.
+
+    Parameters
+    ----------
+    path : a file that ends in .csv (with commas, semicolons or tabs; UTF-8), .parquet, .sav, .zsav (SPSS), .dta
+        (Stata), .sas7bdat or .xpt (SAS). Value labels become levels, ordered where SPSS says "ordinal".
+    schema : a YAML file that names every column in the file's order, see `mice_sim.data.schema.read_schema`;
+        `mice-sim schema` drafts one. Without one, columns keep the types they are read with; a CSV file may then hold
+        numbers and True/False only.
+    keep_codes : keep missing codes (SPSS's user-missing values, Stata's .a to .z, the schema's `missing`) as values;
+        by default they are missing.
+
+    Returns
+    -------
+    The frame; `frame.attrs["schema"]["columns"]` holds labels, units and codes, for `write_table`.
+
+    Raises
+    ------
+    MiceSimError
+        For a file that can't be read, and a column or level on which file and schema differ.
+    """
+    path = Path(path)
+    content = read_schema(schema) if schema is not None else {}
+    frame, own = read_raw(path, content.get("columns", {}))
+    if schema is None and not own:
+        refuse_text(frame, list(frame.columns), path.name, "describe it in a schema; `mice-sim schema` drafts one")
+        return frame
+    columns = merge(own, content.get("columns", own), list(frame.columns), path.name)
+    laid = lay_on(frame, columns, path.name, keep_codes)
+    for name in laid:
+        columns[name].setdefault("codes", _codes_of_numbers(frame[name], columns[name]))
+    laid.attrs["schema"] = {**content, "columns": {name: columns[name] for name in laid}}
+    return laid
+
+
+def read_raw(path: Path | str, schema: Columns | None = None) -> tuple[pd.DataFrame, Columns]:
+    """Return a file's values as they are, and what the file itself says of its columns.
+
+    schema : columns that are described as factors are read as text from a CSV file, so that 007 stays 007.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READABLE:
+        raise MiceSimError(f"The file '{path}' ends in none of {', '.join(READABLE)}; save the data as one of them.")
+    if not path.is_file():
+        raise MiceSimError(f"There is no file '{path}'; check the path.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(path), {}
+        if path.suffix.lower() == ".csv":
+            factors = [name for name, column in (schema or {}).items() if column.get("kind") in FACTORS]
+            return _read_csv(path, factors), {}
+        return labelled.read(path)
+    except (ValueError, OSError, *labelled.ERRORS) as error:
+        why = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")[:150]
+        kind = path.suffix[1:]
+        raise MiceSimError(f"The file '{path}' can't be read as {kind} ({why}); save it anew.") from None
+
+
+def merge(own: Columns, given: Columns, names: list[str], file: str) -> Columns:
+    """Return the given description of the columns called `names`, filled up with what the file says of them.
+
+    Raises MiceSimError for a column that is not in both, for another order, and for columns that can't be drawn.
+    """
+    if names != list(given):
+        unknown = sorted(set(map(str, names)) ^ set(given)) or ["(order)"]
+        raise MiceSimError(f"Column '{unknown[0]}' is not in both the file {file} and its schema; make them agree.")
+    merged = {name: {**own.get(name, {}), **column} for name, column in given.items()}
+    for name, column in merged.items():
+        check_column(f"Column '{name}' of {file}", column)
+    return merged
+
+
+def write_table(frame: pd.DataFrame, path: Path | str, schema: dict[str, Any] | None = None) -> None:
+    """Write a frame to a file that ends in .csv, .parquet, .sav, .zsav or .dta.
+
+    Parameters
+    ----------
+    schema : labels and codes of columns, as in `frame.attrs["schema"]`, which is the default. Levels get their codes
+        back; those that have none are numbered from 1.
+
+    Raises
+    ------
+    MiceSimError
+        For another ending, and for what the format has no place for, such as names with spaces in SPSS.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
+        raise MiceSimError(f"The file '{path}' ends in none of {', '.join(WRITABLE)}; choose one of them.")
+    columns: Columns = (schema if schema is not None else frame.attrs.get("schema", {})).get("columns", {})
+    if suffix == ".csv":
+        frame.to_csv(path, index=False, lineterminator="\n")
+    elif suffix == ".parquet":
+        out = _with_numbers_back(frame, columns)
+        out.attrs = {"schema": {"columns": _plain(columns)}} if columns else {}
+        out.to_parquet(path, index=False)
+    else:
+        try:
+            labelled.write(frame, path, columns)
+        except (ValueError, TypeError, *labelled.ERRORS) as error:
+            why = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")[:150]
+            raise MiceSimError(f"The file '{path}' can't be written ({why}); choose .csv or .parquet.") from None
+
+
+def _read_csv(path: Path, factors: list[str]) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as file:
+        head = "".join(line for _, line in zip(range(20), file, strict=False))
+    first = head.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    # Where semicolons separate, commas are decimal signs, unless the file has points.
+    decimal = "," if separator == ";" and "." not in head.partition("\n")[2] else "."
+    return pd.read_csv(path, sep=separator, decimal=decimal, dtype=dict.fromkeys(factors, str), encoding="utf-8-sig")
+
+
+def _codes_of_numbers(raw: pd.Series, column: Mapping[str, Any]) -> dict[str, Any]:
+    """Return {level: number} of a factor that the file holds as numbers or as True and False."""
+    if column["kind"] not in FACTORS or not pd.api.types.is_numeric_dtype(raw.dtype):
+        return {}
+    return {text(value): value for value in raw.dropna().unique().tolist()}
+
+
+def _with_numbers_back(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the frame with factors whose levels are mere numbers (or True, False) of the file as such again."""
+    out = frame.copy()
+    for name in out:
+        codes = columns.get(str(name), {}).get("codes", {})
+        if codes and all(text(code) == level for level, code in codes.items()):
+            levels = out[name].dropna().astype(str)
+            if set(levels) <= set(codes):
+                out[name] = (
+                    out[name]
+                    .astype(object)
+                    .map(lambda value, codes=codes: codes.get(str(value), np.nan))
+                    .infer_objects()
+                )
+    return out
+
+
+def _plain(columns: Columns) -> Columns:
+    """Return columns as JSON can hold them: a parquet footer has no keys that are numbers."""
+    plain = copy.deepcopy(columns)
+    for column in plain.values():
+        if isinstance(column.get("missing"), dict):
+            column["missing"] = list(column["missing"])
+    return plain
