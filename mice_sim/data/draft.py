@@ -88,9 +88,8 @@ def guess(name: str, series: pd.Series, own: Mapping[str, Any]) -> Guess:
     """Return what a column seems to be, from its raw values and what its file says of it."""
     labels = {key: own[key] for key in ("label", "missing") if key in own}
     held = series[~series.isin(list(own.get("missing", {})))].dropna()
-    if held.nunique() < 2:
-        why = "no values" if held.empty else "one value only"
-        return Guess({"drop": why, **labels}, (f"{why}, so nothing can be drawn",))
+    if held.empty:
+        return Guess({"drop": "no values", **labels})
     if own.get("kind") in FACTORS:
         return Guess({**own}, _beside(own["kind"], held, series))
     if own.get("kind") == "date" or _is_date(held):
@@ -130,7 +129,7 @@ def _factor(series: pd.Series, levels: list, labels: dict, ordered: bool = False
     kind = "ordered" if ordered else "binary" if len(levels) == 2 else "unordered"
     remarks = _beside(kind, series.dropna(), series)
     if kind == "unordered":
-        remarks = ("if its levels have an order, write kind: ordered and sort them", *remarks)
+        remarks = ("an order? then kind: ordered, levels from low to high", *remarks)
     return Guess({"kind": kind, "levels": [text(level) for level in levels], **labels}, remarks)
 
 
@@ -147,10 +146,12 @@ def _number(name: str, held: pd.Series, series: pd.Series, entry: dict) -> Guess
         question = f"{', '.join(map(text, codes))} {'is' if len(codes) == 1 else 'are'} taken for missing"
     few = np.unique(rest)
     remarks: tuple[str, ...] = ()
-    if few.size == 2 and whole and few[1] - few[0] == 1:
+    if few.size == 1:
+        remarks = ("one value only",)
+    elif few.size == 2 and whole and few[1] - few[0] == 1:
         entry |= {"kind": "binary", "levels": [int(value) for value in few]}
     elif few.size <= _FEW_NUMBERS and whole and few.size < rest.size / 2:
-        remarks = (f"if these are levels, write kind: ordered or unordered, levels: [{', '.join(map(text, few))}]",)
+        remarks = (f"levels? then kind: ordered or unordered, levels: [{', '.join(map(text, few))}]",)
     elif _has_spike(rest):
         entry["spike"] = [0]
         remarks = (f"{100 * (rest == 0).mean():.0f} % are exactly 0",)

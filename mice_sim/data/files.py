@@ -16,18 +16,21 @@ from mice_sim.errors import MiceSimError
 
 READABLE = (".csv", ".parquet", *labelled.READERS)
 WRITABLE = (".csv", ".parquet", *labelled.WRITERS)
+_EXACT = 2.0**53  # whole numbers below it are exact
 
 
-def read_table(path: Path | str, schema: Path | str | None = None, *, keep_codes: bool = False) -> pd.DataFrame:
+def read_table(
+    path: Path | str, schema: Path | str | Columns | None = None, *, keep_codes: bool = False
+) -> pd.DataFrame:
     """Read a file as numbers and categories, by a YAML schema if its types do not say enough.
 
     Parameters
     ----------
     path : a file that ends in .csv (with commas, semicolons or tabs; UTF-8), .parquet, .sav, .zsav (SPSS), .dta
         (Stata), .sas7bdat or .xpt (SAS). Value labels become levels, ordered where SPSS says "ordinal".
-    schema : a YAML file that names every column in the file's order, see `mice_sim.data.schema.read_schema`;
-        `mice-sim schema` drafts one. Without one, columns keep the types they are read with; a CSV file may then hold
-        numbers and True/False only.
+    schema : a YAML file (or its `columns`) that names every column in the file's order, see
+        `mice_sim.data.schema.read_schema`; `mice-sim schema` drafts one. Without one, columns keep the types they are
+        read with; a CSV file may then hold numbers and True/False only.
     keep_codes : keep missing codes (SPSS's user-missing values, Stata's .a to .z, the schema's `missing`) as values;
         by default they are missing.
 
@@ -41,7 +44,7 @@ def read_table(path: Path | str, schema: Path | str | None = None, *, keep_codes
         For a file that can't be read, and a column or level on which file and schema differ.
     """
     path = Path(path)
-    content = read_schema(schema) if schema is not None else {}
+    content = {"columns": schema} if isinstance(schema, dict) else {} if schema is None else read_schema(schema)
     frame, own = read_raw(path, content.get("columns", {}))
     if schema is None and not own:
         refuse_text(frame, list(frame.columns), path.name, "describe it in a schema; `mice-sim schema` drafts one")
@@ -50,7 +53,7 @@ def read_table(path: Path | str, schema: Path | str | None = None, *, keep_codes
     laid = lay_on(frame, columns, path.name, keep_codes)
     for name in laid:
         columns[name].setdefault("codes", _codes_of_numbers(frame[name], columns[name]))
-    laid.attrs["schema"] = {**content, "columns": {name: columns[name] for name in laid}}
+    laid.attrs["schema"] = {**content, "columns": columns}
     return laid
 
 
@@ -110,7 +113,7 @@ def write_table(frame: pd.DataFrame, path: Path | str, schema: dict[str, Any] | 
         raise MiceSimError(f"The file '{path}' ends in none of {', '.join(WRITABLE)}; choose one of them.")
     columns: Columns = (schema if schema is not None else frame.attrs.get("schema", {})).get("columns", {})
     if suffix == ".csv":
-        frame.to_csv(path, index=False, lineterminator="\n")
+        _without_points(frame).to_csv(path, index=False, lineterminator="\n")
     elif suffix == ".parquet":
         out = _with_numbers_back(frame, columns)
         out.attrs = {"schema": {"columns": _plain(columns)}} if columns else {}
@@ -138,6 +141,16 @@ def _codes_of_numbers(raw: pd.Series, column: Mapping[str, Any]) -> dict[str, An
     if column["kind"] not in FACTORS or not pd.api.types.is_numeric_dtype(raw.dtype):
         return {}
     return {text(value): value for value in raw.dropna().unique().tolist()}
+
+
+def _without_points(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with columns of whole numbers as such: a CSV file's 61 is no 61.0 for a missing cell."""
+    whole = {}
+    for name in frame.select_dtypes("float64"):
+        held = frame[name].dropna()
+        if (held.abs() < _EXACT).all() and (held % 1 == 0).all():
+            whole[name] = "Int64"
+    return frame.astype(whole)
 
 
 def _with_numbers_back(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:

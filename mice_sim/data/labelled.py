@@ -107,6 +107,7 @@ def _whole(value: Any) -> Any:
 def write(frame: pd.DataFrame, path: Path, columns: Columns) -> None:
     """Write a frame to .sav, .zsav or .dta with variable labels, value labels, codes and missing codes."""
     stata = path.suffix.lower() == ".dta"
+    columns = {name: column for name, column in columns.items() if name in frame}
     out, labels, missing = {}, {}, {}
     for name in map(str, frame):
         column = columns.get(name, {})

@@ -22,7 +22,7 @@ REFUSED = {
     "text": "holds free text, which no method draws; recode it into levels, or write drop: true",
 }
 KEYS = (
-    "kind", "levels", "unit", "label", "missing", "spike", "bounds", "derived", "method", "drop",
+    "kind", "levels", "unit", "label", "missing", "spike", "bounds", "rules", "derived", "method", "drop",
     "codes", "letters", "ranges", "measure", "format",
 )  # fmt: skip
 
@@ -39,7 +39,7 @@ def read_schema(path: Path | str) -> dict[str, Any]:
     - missing: [−9, 99] or {−9: refused}, codes for values that are not known, of columns of any kind.
     - spike: [0], values of a continuous column that are drawn apart from its others.
     - drop: true or why; such a column is not used. label, unit: for people.
-    - bounds: [0, 120], derived: wgt / (hgt / 100) ** 2, method: cart; as in `mice_sim.synthesize`.
+    - bounds: [0, 120], rules: {age < 18: 0}, derived: wgt / (hgt / 100) ** 2, method: cart; as `synthesize` has them.
 
     Raises MiceSimError for a file that can't be read, an unknown key or kind, and a factor without levels.
     """

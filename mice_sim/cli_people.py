@@ -1,0 +1,127 @@
+"""The commands for people's own data: `schema`, `synthesize`, `impute`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from mice_sim.errors import MiceSimError
+
+_PATH = click.Path(path_type=Path)
+
+
+def _common(command: Callable) -> Callable:
+    """Add the options that both commands share."""
+    options = [
+        click.argument("file", type=_PATH),
+        click.option("--m", default=5, type=click.IntRange(min=1), show_default=True, help="Number of sets."),
+        click.option("--method", help="One method for all columns; the schema may name others for some."),
+        click.option("--maxit", type=click.IntRange(min=1), help="Iterations of each chain."),
+        click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same sets."),
+        click.option("--schema", type=_PATH, help="What the columns are; FILE's name with .schema.yaml by default."),
+        click.option("-y", "--yes", is_flag=True, help="Take the drafted schema as it is, questions and all."),
+        click.option("--output", type=_PATH, help="An empty or new folder; FILE's name with _synthetic or _imputed."),
+        click.option("--format", "ending", help="The files' ending, such as .sav; FILE's own by default."),
+        click.option("--set", "extra", multiple=True, metavar="OPTION=VALUE",
+                     help="An option of the methods, such as minbucket=10; may be repeated."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.option("--output", type=_PATH, help="Where to write it; FILE's name with .schema.yaml by default.")
+def schema(file: Path, output: Path | None) -> None:
+    """Draft a schema of FILE for you to edit: kinds, levels, missing codes, what to leave out.
+
+    \b
+    Examples:
+      mice-sim schema people.csv
+      mice-sim schema people.sav --output schema.yaml
+
+    FILE ends in .csv, .parquet, .sav, .zsav, .dta, .sas7bdat or .xpt.
+    """
+    from mice_sim.people import default_schema, write_draft
+
+    target = output or default_schema(file)
+    questions = write_draft(file, target)
+    click.echo(f"Wrote {target}.")
+    for name, question in questions.items():
+        click.echo(f"  {name}: {question}")
+
+
+@click.command()
+@_common
+@click.option("--mode", type=click.Choice(["sequential", "linked"]), help="How; sequential sets are for release.")
+@click.option("--k", type=click.IntRange(min=1), help="Records of a set; as many as in FILE by default.")
+@click.option("--strata", help="Columns, with commas between; their combinations are synthesised by themselves.")
+@click.option("--missing", type=click.Choice(["keep", "one-step", "two-step"]),
+              help="What becomes of missing values; sequential sets keep missingness by default.")  # fmt: skip
+@click.option("--r", type=click.IntRange(min=1), help="Syntheses of each imputation, with --missing two-step.")
+@click.option("--proper/--simple", default=None, help="Draw the models' parameters anew for every set, or not.")
+def synthesize(file: Path, strata: str | None, **given: Any) -> None:
+    """Write m synthetic versions of FILE, and what was done to each column.
+
+    \b
+    Examples:
+      mice-sim synthesize people.csv --m 5
+      mice-sim synthesize people.sav --m 10 --k 2000 --seed 1 --output synthetic
+      mice-sim synthesize people.csv --set minbucket=10
+
+    If the file leaves questions open, a schema is drafted beside it first, for you to look over.
+    """
+    _run(file, "synthesize", strata=strata.split(",") if strata else None, **given)
+
+
+@click.command()
+@_common
+def impute(file: Path, **given: Any) -> None:
+    """Write m versions of FILE with its missing values imputed, and what was done to each column.
+
+    \b
+    Examples:
+      mice-sim impute people.csv --m 5 --maxit 10
+      mice-sim impute people.dta --m 20 --method cart --seed 1
+
+    If the file leaves questions open, a schema is drafted beside it first, for you to look over. Columns that the
+    schema drops are carried along. The long file has the sets on top of each other, .imp 0 is the data.
+    """
+    _run(file, "impute", **given)
+
+
+def _run(
+    file: Path, verb: Any, schema: Path | None, yes: bool, output: Path | None, ending: str | None,
+    extra: tuple[str, ...], **given: Any,
+) -> None:  # fmt: skip
+    from rich.console import Console
+
+    from mice_sim.people import make, options_of, read_people
+    from mice_sim.report.people import show
+
+    people = read_people(file, verb, schema, yes)
+    options = options_of(people, verb, {**given, **_extra(extra)})
+    if sys.stderr.isatty():
+        options["progress"] = True
+    directory = output or file.with_name(f"{file.stem}_{'synthetic' if verb == 'synthesize' else 'imputed'}")
+    show(Console(), make(people, verb, options, directory, ending))
+
+
+def _extra(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """Return OPTION=VALUE pairs with values as YAML reads them."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        try:
+            found[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not name.isidentifier():
+            raise MiceSimError(f"--set is '{pair}'; write OPTION=VALUE, such as minbucket=10.")
+    return found
