@@ -22,7 +22,7 @@ def filter_predictors(state: WorkingState, target: int, mask: np.ndarray, rows: 
     ----------
     target : column number of y. mask : bool (D,). rows : the fit rows.
     """
-    variance, correlation = state.moments(rows)
+    variance, correlation = state.moments(target, mask, rows)
     keep, settled = _marginal_filter(variance, correlation, target, mask)
     if settled:
         return keep

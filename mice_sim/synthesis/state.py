@@ -74,16 +74,15 @@ class WorkingState:
             dtype=np.uint32,
         )
 
-    def moments(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return variances and correlations of all design columns, then of all columns' numbers.
+    def moments(self, target: int, mask: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return variances and correlations of the design columns and, behind them, of all columns' numbers.
 
-        Shapes (D + columns,) and (D + columns, D + columns). A constant has correlation 0.
+        Shapes (D + columns,) and (D + columns, D + columns); a constant has correlation 0. If `rows` are not all rows,
+        only the entries of the design columns in `mask` and of column `target` are filled in.
         """
         if rows.size < self.values.shape[1]:
-            d = range(len(self.design.names))
-            stacked = np.array([self.design.row(k, self.values, self.codes)[rows] for k in d])
-            scaled, variance = _standardise(np.vstack([stacked, self.values[:, rows]]))
-            return variance, scaled @ scaled.T
+            d = self.design
+            return _moments(self.values, self.codes, d.source, d.is_factor, d.score, target, mask, rows)
         if self._unmeasured:
             changed = sorted(self._unmeasured)
             places = [self._design_rows(j) for j in changed]
@@ -99,6 +98,37 @@ class WorkingState:
 
     def _design_rows(self, j: int) -> np.ndarray:
         return np.append(self.design.by_source[j], len(self.design.names) + j)
+
+
+@njit(cache=True, nogil=True)
+def _moments(values, codes, source, is_factor, score, target, mask, rows):
+    """Return what `WorkingState.moments` returns, of the masked columns and the target in these rows."""
+    n, n_design = rows.shape[0], mask.shape[0]
+    chosen = np.append(np.flatnonzero(mask), n_design + target)
+    scaled = np.empty((chosen.shape[0], n))
+    size = n_design + values.shape[0]
+    variance, correlation = np.zeros(size), np.zeros((size, size))
+    for c in range(chosen.shape[0]):
+        d = chosen[c]
+        factor = d < n_design and is_factor[d]
+        j = source[d] if d < n_design else target
+        total = 0.0
+        for i in range(n):
+            scaled[c, i] = score[d, codes[j, rows[i]]] if factor else values[j, rows[i]]
+            total += scaled[c, i]
+        mean = total / n
+        squares = 0.0
+        for i in range(n):
+            scaled[c, i] -= mean
+            squares += scaled[c, i] * scaled[c, i]
+        if squares > 0:
+            scaled[c] /= np.sqrt(squares)
+        variance[d] = squares / max(n - 1, 1)
+    products = scaled @ scaled.T
+    for a in range(chosen.shape[0]):
+        for b in range(chosen.shape[0]):
+            correlation[chosen[a], chosen[b]] = products[a, b]
+    return variance, correlation
 
 
 @njit(cache=True, nogil=True)
