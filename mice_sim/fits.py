@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
@@ -34,7 +34,7 @@ class Sets(Protocol):
     def origin(self) -> Origin: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fits:
     """One model fitted to every set; `pool`, `d1` and the others combine the fits.
 
@@ -48,8 +48,11 @@ class Fits:
     model: str
     origin: Origin
     estimates: list[Estimates]
-    parsed: ModelFormula = field(repr=False)
-    sets: np.ndarray = field(repr=False)
+    parsed: ModelFormula
+    sets: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Fits: {self.model} {self.formula!r} on {len(self.estimates)} sets>"
 
     @property
     def terms(self) -> tuple[str, ...]:

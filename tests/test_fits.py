@@ -291,6 +291,10 @@ def test_no_joint_test_is_derived_for_nested_sets():
 # ---- what is fitted
 
 
+def test_fits_are_shown_in_a_line():
+    assert repr(generated("y ~ x")) == "<Fits: linear 'y ~ x' on 8 sets>"
+
+
 def test_an_unknown_model_and_a_set_without_estimates_are_named():
     table, sets = completed("generated", 8)
     with pytest.raises(MiceSimError, match="no model 'linaer'; did you mean 'linear'"):
