@@ -307,8 +307,8 @@ def plot_box(result: Any, columns: Sequence[str] | None = None, sets: Sequence[i
 def plot_density(result: Any, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
     """Draw the distribution of the observed values and that of the drawn values, a line or a mark a set.
 
-    Continuous columns have density curves (Gaussian kernels, Scott's rule); factors the share of each level. By default
-    at most 20 sets; other options and errors as `plot_strip`.
+    Continuous columns have density curves (Gaussian kernels, Scott's rule), or ticks for values too few for a curve;
+    factors the share of each level. By default at most 20 sets; other options and errors as `plot_strip`.
     """
     shown, numbers, drawn = _known(result, columns), _set_numbers(result, sets, CURVES), _look(result)
     figure, axes = panels(len(shown), 3, 1.75, [_area(OBSERVED), handle(drawn)])
@@ -436,25 +436,29 @@ def _points(axis: Axes, x: np.ndarray, y: np.ndarray, look: Style, wide: float, 
 
 
 def _densities(axis: Axes, observed: np.ndarray, groups: list[np.ndarray], drawn: Style) -> None:
-    grid, density = _density(observed)
-    axis.fill_between(grid, density, color=OBSERVED.color + TINT, linewidth=0)
-    axis.plot(grid, density, color=OBSERVED.color, linewidth=1.3)
-    for values in groups:
-        axis.plot(*_density(values), color=drawn.color, linewidth=0.7, alpha=0.8)
+    for look, values in [(OBSERVED, observed), *((drawn, values) for values in groups)]:
+        values = _thinned(values, 2 * POINTS)
+        if len(values) < 3 or np.ptp(values) <= 1e-12 * np.abs(values).max():
+            axis.plot(values, np.zeros(len(values)), "|", color=look.color, markersize=9, clip_on=False)
+            continue
+        grid, density = _density(values)
+        if look is OBSERVED:
+            axis.fill_between(grid, density, color=look.color + TINT, linewidth=0)
+        thick, alpha = (1.3, 1) if look is OBSERVED else (0.7, 0.8)
+        axis.plot(grid, density, color=look.color, linewidth=thick, alpha=alpha)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
 
 
 def _density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the sorted values have a density, three bandwidths beyond them, and the density."""
     from scipy.stats import gaussian_kde
 
-    values = _thinned(values, 2 * POINTS)
-    if len(values) < 3 or np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return np.empty(0), np.empty(0)  # no density to speak of
-    kernels = gaussian_kde(values)
-    room = 3 * kernels.factor * values.std(ddof=1)
-    grid = np.linspace(values[0] - room, values[-1] + room, 256)
-    return grid, kernels(grid)
+    scale = np.abs(values).max()  # the variance of huge or tiny values would leave the numbers there are
+    kernels = gaussian_kde(values / scale)
+    room = 3 * kernels.factor * (values / scale).std(ddof=1)
+    grid = np.linspace(values[0] / scale - room, values[-1] / scale + room, 256)
+    return grid * scale, kernels(grid) / scale
 
 
 def _shares(axis: Axes, column: Column, observed: np.ndarray, groups: list[np.ndarray], drawn: Style) -> None:
@@ -487,10 +491,14 @@ def _set_ticks(axis: Axes, numbers: Sequence[int]) -> None:
 
 
 def _level_ticks(axis: Any, column: Column) -> None:
-    """Label the levels of a factor, as many as have room."""
-    if column.levels is not None:
-        step = -(-column.n_levels // 12)
-        axis.set_ticks(range(0, column.n_levels, step), [fitted(str(v), 12, 1) for v in column.levels[::step]])
+    """Label the levels of a factor, as many as have room; upright where they would run into each other."""
+    if column.levels is None:
+        return
+    step = -(-column.n_levels // 12)
+    labels = [fitted(str(level), 12, 1) for level in column.levels[::step]]
+    upright = axis.axis_name == "x" and sum(map(len, labels)) + len(labels) > 27
+    axis.set_ticks(range(0, column.n_levels, step), labels, rotation=90 if upright else 0)
+    axis.set_view_interval(-0.6, column.n_levels - 0.4, ignore=True)
 
 
 def _whole_ticks(axis: Axes, last: int) -> None:
