@@ -164,7 +164,8 @@ def _to_letters(series: pd.Series, labels: dict, column: Mapping[str, Any]) -> t
     """Return a column with its missing codes as Stata's .a to .z: those it came with, or the first ones."""
     letters = {code: letter for letter, code in column.get("letters", {}).items()}
     letters = letters or dict(zip(missing_codes(column), _LETTERS, strict=False))
-    labels = {letters.get(value, value): label for value, label in labels.items()}
+    renamed = {letters.get(value, value): label for value, label in labels.items()}
+    labels = {value: label for value, label in renamed.items() if label != f".{value}"}
     held = series.isin(letters)
     mixed = series.astype(object).mask(held, series.map(letters)) if held.any() else series
     return mixed, labels, sorted(letters.values())

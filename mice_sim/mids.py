@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,8 @@ from mice_sim.data.files import merge
 from mice_sim.data.schema import Columns, is_text, lay_on
 from mice_sim.data.table import Table
 from mice_sim.errors import MiceSimError
+from mice_sim.fits import Fits, fit_sets
+from mice_sim.origin import Origin
 
 IMP, ID = ".imp", ".id"
 
@@ -27,7 +29,7 @@ class Result(Protocol):
 
 @dataclass(frozen=True)
 class Mids:
-    """Multiply imputed data as arrays.
+    """Multiply imputed data from elsewhere; `mice_sim.pool(mids.fit("y ~ x"))` analyses them.
 
     original : the incomplete data. sets : float64 (m, columns, n), completed. where : bool (columns, n), the cells
     that the sets replace. index : the rows' `.id`.
@@ -39,18 +41,40 @@ class Mids:
     index: pd.Index
 
     @property
-    def replaces_observed(self) -> bool:
-        """Whether some observed cell differs from the data: then the sets are synthetic, not imputed."""
-        return bool((self.where & ~np.isnan(self.original.values)).any())
+    def origin(self) -> Origin:
+        """How the sets were made, as far as they show: imputed, or linked synthesis where observed cells differ.
+
+        Imputations are taken for proper ones, as those of mice's default methods are.
+        """
+        holes = np.isnan(self.original.values)
+        imputed = not (self.where & ~holes).any()
+        m, _, n = self.sets.shape
+        return Origin(
+            mode="impute" if imputed else "linked",
+            missing="imputed" if imputed else "one-step" if holes.any() else "none",
+            proper=imputed,
+            complete=bool(self.where.all()),
+            n=n,
+            k=n,
+            m=m,
+        )
+
+    def fit(self, formula: str, model: str = "linear", **options: Any) -> Fits:
+        """Fit a model to every set, as the results of `mice_sim.impute` do."""
+        return fit_sets(formula, model, self.original.columns, self.sets, self.origin, **options)
 
 
 def to_mids(result: Result) -> pd.DataFrame:
     """Return imputed or linked synthetic sets as a long frame that R's `as.mids` reads.
 
-    `.imp` is 0 for the data and 1..m for the sets, `.id` the row from 1; data columns follow. Write it with
-    `mice_sim.write_table` and read it in R with `mice::as.mids(read.csv("imp.csv", stringsAsFactors = TRUE))`; order
-    the levels of ordered factors there (`factor(x, levels = …, ordered = TRUE)`). For synthetic sets give `as.mids`
-    the replaced cells too: `where = ` a matrix, or all TRUE.
+    `.imp` is 0 for the data and 1..m for the sets, `.id` the row from 1; data columns follow. Written by
+    `mice_sim.write_table`, R reads it with
+
+        long <- read.csv("imp.csv", stringsAsFactors = TRUE, na.strings = "", check.names = FALSE)
+        imp <- mice::as.mids(long)
+
+    Order the levels of ordered factors in between: `long$o <- factor(long$o, c("low", "high"), ordered = TRUE)`. For
+    linked synthetic sets say which cells they replace: `as.mids(long, where = …)`, TRUE or FALSE for each cell.
 
     Raises MiceSimError for sequential synthesis, whose rows are not those of the data.
     """
