@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 import mice_sim
+from mice_sim import cli_people
 from mice_sim.errors import MiceSimError
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ def _say(text: str) -> None:
 @click.version_option(mice_sim.__version__, prog_name="mice-sim")
 def main() -> None:
     """Reproducible simulation studies of synthetic data and multiple imputation.
+
+    \b
+    People's own data:
+      schema        draft what the columns of a file are, for you to edit
+      synthesize    write synthetic versions of a file
+      impute        write versions of a file with its missing values filled in
 
     \b
     A study's life:
@@ -478,6 +485,10 @@ def _report(directory: Path) -> None:
     verdict = judge(summary, config)
     build(directory, verdict, summary)
     show(Console(), summary, config, verdict, directory)
+
+
+for command in (cli_people.schema, cli_people.synthesize, cli_people.impute):
+    main.add_command(command)
 
 
 class _progress:
