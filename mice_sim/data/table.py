@@ -82,8 +82,12 @@ class Table:
         repeated = names[names.duplicated()]
         if len(repeated):
             raise MiceSimError(f"Column '{repeated[0]}' occurs more than once; rename the copies.")
-        columns, values = zip(*(_encode(str(name), frame[name]) for name in frame), strict=True)
-        return cls(tuple(columns), np.array(values, dtype=float))
+        values = np.empty(frame.shape[::-1])
+        columns = []
+        for j, name in enumerate(frame):
+            column, values[j] = _encode(str(name), frame[name])
+            columns.append(column)
+        return cls(tuple(columns), values)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return the table as a frame with the categories and dtypes it came with."""

@@ -103,15 +103,12 @@ class Expression:
 
 @dataclass(frozen=True)
 class Constant:
-    """A column that holds one value (NaN: none at all); its only parent says how many rows there are."""
+    """A column that holds one value (NaN: none at all), as people read it in `text`; its only parent counts the rows."""
 
     name: str
     parents: tuple[str, ...]
     value: float
-
-    @property
-    def text(self) -> str:
-        return "missing" if np.isnan(self.value) else f"{self.value:g}"
+    text: str
 
     def evaluate(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.full(values[self.parents[0]].size, self.value)

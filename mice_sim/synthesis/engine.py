@@ -140,14 +140,15 @@ def generate(
         )
     if len(model.parts) > 1:
         r = model.spec.r
-        sets = [
-            _one_set(strata, s, k, _after(streams, i * r), given, tick)
-            for i, strata in enumerate(model.parts[:m])
-            for s in range(r)
-        ]
+        jobs = [(strata, s, _after(streams, i * r)) for i, strata in enumerate(model.parts[:m]) for s in range(r)]
     else:
-        sets = [_one_set(model.parts[0], i, k, streams, given, tick) for i in range(m)]
-    return np.array(sets)
+        jobs = [(model.parts[0], i, streams) for i in range(m)]
+    first = model.parts[0][0].sequence
+    sets = np.zeros((len(jobs), len(first.table.columns) - len(first.splits), k))
+    for result, (strata, number, own) in zip(sets, jobs, strict=True):
+        _one_set(strata, number, own, given, result)
+        tick()
+    return sets
 
 
 def _most_sets(model: Model) -> float:
@@ -160,16 +161,21 @@ def _most_sets(model: Model) -> float:
 
 
 def _one_set(
-    strata: tuple[Stratum, ...], number: int, k: int, streams: Streams, given: Mapping[int, np.ndarray], tick: Tick
-) -> np.ndarray:
+    strata: tuple[Stratum, ...], number: int, streams: Streams, given: Mapping[int, np.ndarray], result: np.ndarray
+) -> None:
     spec = strata[0].sequence.spec
-    made = []
-    for position, (stratum, rows) in enumerate(zip(strata, shares([s.n for s in strata], k), strict=True)):
+    if not spec.strata:
+        sequential.generate(strata[0].sequence, number, streams, given, result)
+        return
+    start = 0
+    for position, (stratum, rows) in enumerate(
+        zip(strata, shares([s.n for s in strata], result.shape[1]), strict=True)
+    ):
         fixed = {j: np.full(rows, value) for j, value in zip(spec.strata, stratum.values, strict=True)}
-        own = _within(streams, position) if spec.strata else streams
-        made.append(sequential.generate(stratum.sequence, number, rows, own, {**given, **fixed}))
-    tick()
-    return np.concatenate(made, axis=1)
+        part = np.zeros((result.shape[0], rows))
+        sequential.generate(stratum.sequence, number, _within(streams, position), fixed, part)
+        result[:, start : start + rows] = part
+        start += rows
 
 
 def shares(sizes: list[int], k: int) -> list[int]:

@@ -74,7 +74,7 @@ class _Fitter:
     def __init__(self, table, wide, spec: Specification, splits, kept, streams: Streams, log: EventLog):
         self.table, self.wide, self.spec, self.splits = table, wide, spec, splits
         self.streams, self.log = streams, log
-        self.state = WorkingState(wide, spec.design)
+        self.state = WorkingState(wide, spec.design, copy=False)  # nothing is written to it
         self.earlier = np.zeros(len(wide.columns), bool)
         self.earlier[list(kept)] = True
         self.kept = kept
@@ -128,17 +128,18 @@ class _Fitter:
 
 
 def generate(
-    fitted: FittedSequence, number: int, k: int, streams: Streams, given: Mapping[int, np.ndarray]
-) -> np.ndarray:
-    """Return set `number` (0, 1, …) of k records as float64 (columns, k), without the indicators.
+    fitted: FittedSequence, number: int, streams: Streams, given: Mapping[int, np.ndarray], result: np.ndarray
+) -> None:
+    """Draw set `number` (0, 1, …) into `result`, float64 (columns, k).
 
     given : values (k,) of the columns that are not drawn.
     """
     spec, splits = fitted.spec, fitted.splits
-    names = fitted.table.names
-    state = WorkingState(Table(fitted.table.columns, np.zeros((len(names), k))), spec.design)
+    names, k = fitted.table.names, result.shape[1]
     p = len(names) - len(splits)
-    result = np.full((p, k), np.nan)
+    # What predictors see and what the set holds differ only where a column was split.
+    seen = np.zeros((len(names), k)) if splits else result
+    state = WorkingState(Table(fitted.table.columns, seen), spec.design, copy=False)
     rows = np.arange(k, dtype=np.uint32)
     steps = {step.column: step for step in fitted.steps}
     by_name = dict(zip(names, result, strict=False))
@@ -173,4 +174,3 @@ def generate(
             result[j, kind == 0] = values[kind == 0]
             values = np.where(kind == 0, values, part.fill)
         state.write(j, rows, values)
-    return result

@@ -164,6 +164,8 @@ def specify(
     for rule_ in checked_rules:
         decided[table.names[rule_.target]] += rule_.condition.parents
     cells = _where(table, where, mode)
+    if strata is not None and not (isinstance(cells, str) or cells.all()):
+        raise MiceSimError("Strata are synthesised whole; leave out strata or where.")
     made = _methods(table, method, computed, cells, mode, proper, dict(options))
     special = {table.index(n): _codes(table, n, codes) for n, codes in (semicontinuous or {}).items()}
     nested = mode != "impute" and missing == "two-step"

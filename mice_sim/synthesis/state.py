@@ -19,15 +19,19 @@ class WorkingState:
     ----------
     values : float64 (columns, n). codes : int32 (columns, n), level numbers of factors.
     observed : bool (columns, n), cells that were not missing at the start.
+    copy : False lets `write` change the table's own values.
     version : int64 (columns,).
     """
 
-    def __init__(self, table: Table, design: Design):
+    def __init__(self, table: Table, design: Design, copy: bool = True):
         self.columns = table.columns
         self.design = design
-        self.values = table.values.copy()
+        self.values = table.values.copy() if copy else table.values
         self.observed = ~np.isnan(self.values)
-        self.codes = np.where(self.observed, self.values, 0).astype(np.int32)
+        self.codes = np.zeros(self.values.shape, np.int32)
+        for j, column in enumerate(table.columns):
+            if column.is_factor:
+                self.codes[j] = np.where(self.observed[j], self.values[j], 0)
         self.version = np.zeros(len(table.columns), np.int64)
         self._orders = np.zeros(self.values.shape, np.uint32)
         size = len(design.names) + len(table.columns)

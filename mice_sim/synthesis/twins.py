@@ -47,7 +47,11 @@ def _constant(table: Table, j: int) -> Derivation | None:
         return None
     # Any other column says how many rows there are.
     parent = table.names[0 if j else 1]
-    return Constant(table.names[j], (parent,), float(present[0]) if present.size else np.nan)
+    if not present.size:
+        return Constant(table.names[j], (parent,), np.nan, "missing")
+    levels = table.columns[j].levels
+    text = f"{present[0]:g}" if levels is None else str(levels[int(present[0])])
+    return Constant(table.names[j], (parent,), float(present[0]), text)
 
 
 def _twin(table: Table, j: int, other: int) -> Derivation | None:
