@@ -15,13 +15,14 @@ from scipy.special import expit, gammaln, logit
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.data import Column
-from mice_sim.data.formula import ModelFormula
+from mice_sim.data.formula import ModelFormula, NotFinite
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood as kernels
 
 FROM_SCRATCH = np.zeros(0)
 
-Data = tuple[Column, np.ndarray, np.ndarray, int]
+# Model matrix (n, p), response (n,), its levels, rows left out.
+Data = tuple[np.ndarray, np.ndarray, tuple, int]
 
 
 def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -29,7 +30,7 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
 
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
     """
-    _, x, y, dropped = _linear_data(formula, values)
+    x, y, _, dropped = _linear_data(formula, values)
     ok, beta, inverse = kernels.cholesky_solve(x.T @ x, x.T @ y)
     if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
@@ -43,7 +44,7 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
 
     Raises NotConverged if the classes are separated or the model matrix is rank deficient.
     """
-    _, x, y, dropped = _logistic_data(formula, values)
+    x, y, _, dropped = _logistic_data(formula, values)
     ok, beta, covariance, _ = kernels.logistic(x, y)
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
@@ -57,8 +58,7 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     the inverse observed information. Raises NotConverged if a level has no rows or there is no finite
     maximum.
     """
-    response, x, y, dropped = _data(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
-    levels = response.levels or ()
+    x, y, levels, dropped = _data(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
     ok, theta, covariance = kernels.ordinal(
         np.ascontiguousarray(x[:, int(formula.intercept) :]), y, len(levels), FROM_SCRATCH if start is None else start
     )
@@ -91,7 +91,7 @@ def log_likelihood(
 
 
 def _linear_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    _, x, y, _ = _linear_data(formula, values)
+    x, y, _, _ = _linear_data(formula, values)
     residual = y - x @ theta
     if free_constant:
         residual = residual - residual.mean()
@@ -99,7 +99,7 @@ def _linear_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndar
 
 
 def _logistic_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    _, x, y, _ = _logistic_data(formula, values)
+    x, y, _, _ = _logistic_data(formula, values)
     eta = x @ theta
     if free_constant:
         # The fitted mean rises with the constant, and equals the share of ones between these two.
@@ -110,7 +110,7 @@ def _logistic_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.nd
 
 
 def _poisson_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    _, x, y, _ = _linear_data(formula, values)
+    x, y, _, _ = _linear_data(formula, values)
     eta = x @ theta
     if free_constant:
         eta = eta + np.log(y.sum() / np.exp(eta).sum())
@@ -125,7 +125,7 @@ def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False)
 
     adjusted : for its degrees of freedom, 1 − (1 − R²)(n − intercept)/(n − p), which may be negative.
     """
-    _, x, y, _ = _linear_data(formula, values)
+    x, y, _, _ = _linear_data(formula, values)
     beta = linear(formula, values).estimate
     residual = y - x @ beta
     about = y - y.mean() if formula.intercept else y
@@ -136,35 +136,43 @@ def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False)
 
 
 def _linear_data(formula: ModelFormula, values: np.ndarray) -> Data:
-    return _data(formula, values, "a continuous one", lambda column: not column.is_factor)
+    return _data(formula, values, "a continuous one", None)
 
 
 def _logistic_data(formula: ModelFormula, values: np.ndarray) -> Data:
     return _data(formula, values, "a factor of two levels", lambda column: column.n_levels == 2)
 
 
-def _data(formula: ModelFormula, values: np.ndarray, wanted: str, fits: Callable[[Column], bool]) -> Data:
-    """Return the response's column, the model matrix and the response of the complete rows, and how many are not."""
-    response = _response(formula, wanted, fits)
+def _data(formula: ModelFormula, values: np.ndarray, wanted: str, fits: Callable[[Column], bool] | None) -> Data:
+    """Return the model matrix and the response of the complete rows, the response's levels, and how many are not.
+
+    wanted : the response that the model needs, in words. fits : whether a column is such a factor; None for numbers.
+    """
+    levels = _levels(formula, wanted, fits)
     missing = np.isnan(values[formula.used]).any(axis=0)
     dropped = int(missing.sum())
     if dropped:
         values = np.ascontiguousarray(values[:, ~missing])
     if values.shape[1] == 0:
         raise NotConverged(f"The model {formula.text} has no complete row; impute the missing values first.")
-    return formula.columns[response], formula.matrix(values), values[response], dropped
+    try:
+        return formula.matrix(values), formula.respond(values), levels, dropped
+    except NotFinite as error:
+        raise NotConverged(f"In the model {formula.text}, {error}") from None
 
 
-def _response(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool]) -> int:
-    """Return the response's column number; raises MiceSimError if there is none or of another kind."""
-    if formula.response is None:
+def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple:
+    """Return the response's levels; raises MiceSimError if there is no response or one of another kind."""
+    if formula.left is None:
         raise MiceSimError(f"The formula {formula.text!r} has no response; write 'y ~ x'.")
-    column = formula.columns[formula.response]
-    if not fits(column):
+    column = None if formula.response is None else formula.columns[formula.response]
+    right = column is None or not column.is_factor if fits is None else column is not None and fits(column)
+    if not right:
+        kind = "continuous" if column is None else column.kind
         raise MiceSimError(
-            f"The response '{column.name}' of {formula.text!r} is {column.kind}; the model needs {wanted}."
+            f"The response '{formula.left.label}' of {formula.text!r} is {kind}; the model needs {wanted}."
         )
-    return formula.response
+    return () if column is None else column.levels or ()
 
 
 MODELS = {"linear": linear, "logistic": logistic, "ordinal": ordinal}
