@@ -37,7 +37,7 @@ SCIENCE = (
     "data", "synthesis", "analysis", "kernels", "pooling", "origin.py", "streams.py", "study/analyses.py",
     "study/populations", "study/replicate.py", "study/rows.py", "study/resampling.py", "study/r_random.py",
 )  # fmt: skip
-PACKAGES = ("numpy", "pandas", "scipy", "numba", "formulaic", "joblib", "hydra-core", "pyarrow")
+PACKAGES = ("numpy", "pandas", "scipy", "numba", "joblib", "hydra-core", "pyarrow")
 
 FLUSH_SECONDS = 60
 TASK_SECONDS = 15 * 60  # a cluster task should take 10 to 20 minutes

@@ -103,7 +103,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Constant:
-    """A column that holds one value (NaN: none at all), as people read it in `text`; its only parent counts the rows."""
+    """A column of one value (NaN: none at all), as people read it in `text`; its only parent counts the rows."""
 
     name: str
     parents: tuple[str, ...]

@@ -52,7 +52,7 @@ def save(path: Path | str, model: Model, columns: tuple[Column, ...], card: dict
     }
     text = np.frombuffer(json.dumps(manifest).encode(), np.uint8)
     with Path(path).open("wb") as file:
-        np.savez_compressed(file, manifest=text, **packer.arrays)
+        np.savez_compressed(file, **{"manifest": text, **packer.arrays})  # type: ignore[arg-type]
 
 
 def load(path: Path | str) -> tuple[Model, tuple[Column, ...], dict[str, Any]]:
@@ -173,7 +173,8 @@ class _Unpacker:
             case "column":
                 return _column(content)
             case "expression":
-                return Expression.parse(*content, [column.name for column in self.columns])
+                name, formula = content
+                return Expression.parse(name, formula, [column.name for column in self.columns])
             case "condition":
                 return Condition.parse(content, self.columns)
             case "formula":
