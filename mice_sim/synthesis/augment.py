@@ -27,10 +27,14 @@ class Units:
 
     @classmethod
     def of(cls, x: np.ndarray) -> Units:
-        """Measure every column of x (n, p); rows with a NaN don't count, constants are left out."""
+        """Measure every column of x (n, p); constants are left out."""
         centre, scale, low, high = _moments(x)
         columns = np.flatnonzero(scale > 0)
         return cls(columns, centre[columns], scale[columns], low[columns], high[columns])
+
+    def only(self, chosen: np.ndarray) -> Units:
+        """Return the units of the predictors marked in `chosen` (bool, q)."""
+        return Units(*(part[chosen] for part in (self.columns, self.centre, self.scale, self.low, self.high)))
 
     def standardise(self, x: np.ndarray) -> np.ndarray:
         """Return (n, 1 + q): a column of ones, then the predictors of x (n, p) in these units."""
@@ -63,31 +67,22 @@ def pseudo_rows(units: Units, n_classes: int) -> tuple[np.ndarray, np.ndarray, f
 def _moments(x):
     """Return mean, standard deviation (0 for a constant), and the range in units of it, of the columns of x."""
     n, p = x.shape
-    complete = np.ones(n, np.bool_)
-    for i in range(n):
-        for j in range(p):
-            if np.isnan(x[i, j]):
-                complete[i] = False
-    rows = complete.sum()
     centre, scale, low, high = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
     for j in range(p):
         least, most, unit = np.inf, -np.inf, 0.0
         for i in range(n):
-            if complete[i]:
-                least, most, unit = min(least, x[i, j]), max(most, x[i, j]), max(unit, abs(x[i, j]))
-        if rows < 2 or not least < most:
+            least, most, unit = min(least, x[i, j]), max(most, x[i, j]), max(unit, abs(x[i, j]))
+        if not least < most:
             continue
         # In units of the largest value, so that squares neither overflow nor vanish.
         mean = 0.0
         for i in range(n):
-            if complete[i]:
-                mean += x[i, j] / unit
-        mean /= rows
+            mean += x[i, j] / unit
+        mean /= n
         squares = 0.0
         for i in range(n):
-            if complete[i]:
-                squares += (x[i, j] / unit - mean) ** 2
-        sd = np.sqrt(squares / (rows - 1))
+            squares += (x[i, j] / unit - mean) ** 2
+        sd = np.sqrt(squares / (n - 1))
         centre[j], scale[j] = mean * unit, sd * unit
         low[j], high[j] = (least / unit - mean) / sd, (most / unit - mean) / sd
     return centre, scale, low, high

@@ -15,8 +15,13 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
+from mice_sim.synthesis.methods.lasso_logreg import LassoLogreg
+from mice_sim.synthesis.methods.lasso_select_logreg import LassoSelectLogreg
+from mice_sim.synthesis.methods.lda import Lda
 from mice_sim.synthesis.methods.logreg import Logreg
+from mice_sim.synthesis.methods.logreg_boot import LogregBoot
 from mice_sim.synthesis.methods.mean import Mean
+from mice_sim.synthesis.methods.mnar_logreg import MnarLogreg
 from mice_sim.synthesis.methods.norm import Norm
 from mice_sim.synthesis.methods.norm_boot import NormBoot
 from mice_sim.synthesis.methods.norm_nob import NormNob
@@ -30,6 +35,11 @@ from mice_sim.synthesis.methods.sample import Sample
 METHODS: dict[str, type[Method]] = {
     "cart": Cart,
     "cart.deviance": CartDeviance,
+    "lasso.logreg": LassoLogreg,
+    "lasso.select.logreg": LassoSelectLogreg,
+    "lda": Lda,
+    "logreg.boot": LogregBoot,
+    "mnar.logreg": MnarLogreg,
     "logreg": Logreg,
     "mean": Mean,
     "norm": Norm,

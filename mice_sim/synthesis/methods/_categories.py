@@ -89,11 +89,11 @@ class FittedMultinomial:
         return self.theta + step.reshape(self.theta.shape)
 
 
-def check_whole(**options: int) -> None:
-    """Raise MiceSimError for an option that is not a whole number of at least 1."""
+def check_whole(least: int, **options: int) -> None:
+    """Raise MiceSimError for an option that is not a whole number of at least `least`."""
     for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise MiceSimError(f"{name} is {value!r}; give a whole number of at least 1.")
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise MiceSimError(f"{name} is {value!r}; give a whole number of at least {least}.")
 
 
 def constant(classes: Classes, y: Target) -> Fitted:
@@ -111,20 +111,38 @@ def check_count(classes: Classes, y: Target, method: str) -> None:
         )
 
 
-def augmented(classes: Classes, X: Predictors) -> tuple[Units, Rows, Notes]:
-    """Return the fit rows with the pseudo-rows below them, and the units they are in.
+def measure(X: Predictors) -> Units:
+    """Return the units of the predictors: as in mice, from all rows of the data, not from the fit rows alone.
 
-    As in mice, means, standard deviations and ranges are those of all rows of the data, not of the fit rows alone.
-    Unlike in mice, there are pseudo-rows too where a single cell is wanted.
+    Predictors that are constant in the fit rows are left out: pseudo-rows alone would decide on their effect.
     """
     x = X.matrix()
-    n_rows = X.state.values.shape[1]
-    everywhere = x if X.rows.size == n_rows else X.at(np.arange(n_rows, dtype=np.uint32)).matrix()
-    units = Units.of(everywhere)
+    if X.rows.size == X.state.values.shape[1]:
+        return Units.of(x)
+    units = Units.of(_everywhere(X))
+    return units.only((x.min(axis=0) < x.max(axis=0))[units.columns])
+
+
+def augmented(classes: Classes, X: Predictors, units: Units) -> Rows:
+    """Return the fit rows with the pseudo-rows below them.
+
+    Unlike in mice, there are pseudo-rows too where a single cell is wanted.
+    """
     more_x, more_y, weight = pseudo_rows(units, classes.count)
-    weights = np.concatenate([np.ones(classes.y.size), np.full(more_y.size, weight)])
-    rows = Rows(np.vstack([units.standardise(x), more_x]), np.concatenate([classes.y, more_y]), weights)
-    return units, rows, left_out(units, X)
+    return Rows(
+        np.vstack([units.standardise(X.matrix()), more_x]),
+        np.concatenate([classes.y, more_y]),
+        np.concatenate([np.ones(classes.y.size), np.full(more_y.size, weight)]),
+    )
+
+
+def _everywhere(X: Predictors) -> np.ndarray:
+    """Return the predictors in all rows where none of them is missing."""
+    state = X.state
+    formula = X.formula
+    used = state.design.source[X.keep] if formula is None else [j for j in formula.used if j != formula.response]
+    complete = ~np.isnan(state.values[np.unique(used).astype(int)]).any(axis=0)
+    return X.at(np.flatnonzero(complete).astype(np.uint32)).matrix()
 
 
 def left_out(units: Units, X: Predictors) -> Notes:

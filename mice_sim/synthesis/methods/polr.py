@@ -41,7 +41,7 @@ class Polr(Method):
     kinds: ClassVar[tuple[Kind, ...]] = ("ordered",)
 
     def __post_init__(self) -> None:
-        _categories.check_whole(nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
+        _categories.check_whole(1, nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
         """Fit y on X and the pseudo-rows. Raises MiceSimError for over 50 categories."""
@@ -51,7 +51,8 @@ class Polr(Method):
         _categories.check_count(classes, y, "polr")
         if classes.count == 2:
             return self._fall_back(classes, y, X, "fewer than three categories are observed")
-        units, rows, notes = _categories.augmented(classes, X)
+        units = _categories.measure(X)
+        rows, notes = _categories.augmented(classes, X, units), _categories.left_out(units, X)
         x = np.ascontiguousarray(rows.x[:, 1:])
         ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, FROM_SCRATCH)
         if not ok:

@@ -32,7 +32,7 @@ class Polyreg(Method):
     kinds: ClassVar[tuple[Kind, ...]] = ("binary", "unordered", "ordered")
 
     def __post_init__(self) -> None:
-        _categories.check_whole(nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
+        _categories.check_whole(1, nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
         """Fit y on X and the pseudo-rows. Raises MiceSimError for over 50 categories or too many weights."""
@@ -50,5 +50,7 @@ class Polyreg(Method):
                 f"The multinomial model of '{y.column.name}' has {weights} weights and nnet_MaxNWts is "
                 f"{self.nnet_MaxNWts}; raise it, leave out predictors, or give '{y.column.name}' the method cart."
             )
-        units, rows, more = _categories.augmented(classes, X)
-        return _categories.fit_multinomial(units, classes, rows, self.proper, self.nnet_maxit, notes + more)
+        units = _categories.measure(X)
+        rows = _categories.augmented(classes, X, units)
+        notes += _categories.left_out(units, X)
+        return _categories.fit_multinomial(units, classes, rows, self.proper, self.nnet_maxit, notes)
