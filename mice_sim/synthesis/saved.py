@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.data import Column, Table
+from mice_sim.data.bases import Polynomials, Powers, Spline
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 from mice_sim.origin import Origin
@@ -33,8 +34,8 @@ from mice_sim.synthesis.spec import Specification
 
 FORMAT = 1
 PARTS: tuple[type, ...] = (
-    Constant, Design, Event, FittedSequence, Model, Origin, Relabel, Rule, Specification, Split, Step, Stratum, Table,
-    Twin,
+    Constant, Design, Event, FittedSequence, Model, Origin, Polynomials, Powers, Relabel, Rule, Specification, Spline,
+    Split, Step, Stratum, Table, Twin,
 )  # fmt: skip
 
 
@@ -190,8 +191,10 @@ class _Unpacker:
 
 
 def _method_parts() -> dict[str, type]:
-    """Return the dataclasses of all registered methods' modules, and of the modules these share: options and fits."""
-    modules = {sys.modules[method.__module__] for method in methods.METHODS.values()}
+    """Return the dataclasses, options and fits, of the methods' package and of the modules of registered methods."""
+    package = methods.__name__ + "."
+    modules = [module for name, module in sys.modules.items() if name.startswith(package)]
+    modules += [sys.modules[method.__module__] for method in methods.METHODS.values()]
     found = {}
     for module in modules:
         for name, part in vars(module).items():
