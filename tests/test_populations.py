@@ -100,7 +100,7 @@ def test_a_file_keeps_its_types_or_takes_those_of_its_schema(boys, truth, tmp_pa
         ("my.csv", "x,y\n1,2\n3,\n", None, "my.csv' has missing values; a study needs complete reference data"),
         ("my.csv", "", None, "my.csv' can't be read as csv"),
         ("my.parquet", "x\n1\n", None, "my.parquet' can't be read as parquet"),
-        ("my.xlsx", "x\n1\n", None, "ends neither in .csv nor in .parquet"),
+        ("my.xlsx", "x\n1\n", None, "ends in none of .csv, .parquet, .sav"),
         ("my.csv", None, None, "There is no file"),
     ],
 )

@@ -49,7 +49,8 @@ def read_table(
     if schema is None and not own:
         refuse_text(frame, list(frame.columns), path.name, "describe it in a schema; `mice-sim schema` drafts one")
         return frame
-    columns = merge(own, content.get("columns", own), list(frame.columns), path.name)
+    named = f" {Path(schema).name}" if isinstance(schema, Path | str) else ""
+    columns = merge(own, content.get("columns", own), list(frame.columns), path.name, named)
     laid = lay_on(frame, columns, path.name, keep_codes)
     for name in laid:
         columns[name].setdefault("codes", _codes_of_numbers(frame[name], columns[name]))
@@ -80,14 +81,16 @@ def read_raw(path: Path | str, schema: Columns | None = None) -> tuple[pd.DataFr
         raise MiceSimError(f"The file '{path}' can't be read as {kind} ({why}); save it anew.") from None
 
 
-def merge(own: Columns, given: Columns, names: list[str], file: str) -> Columns:
+def merge(own: Columns, given: Columns, names: list[str], file: str, schema: str = "") -> Columns:
     """Return the given description of the columns called `names`, filled up with what the file says of them.
 
     Raises MiceSimError for a column that is not in both, for another order, and for columns that can't be drawn.
     """
     if names != list(given):
         unknown = sorted(set(map(str, names)) ^ set(given)) or ["(order)"]
-        raise MiceSimError(f"Column '{unknown[0]}' is not in both the file {file} and its schema; make them agree.")
+        raise MiceSimError(
+            f"Column '{unknown[0]}' is not in both the file {file} and its schema{schema}; make them agree."
+        )
     merged = {name: {**own.get(name, {}), **column} for name, column in given.items()}
     for name, column in merged.items():
         check_column(f"Column '{name}' of {file}", column)
@@ -127,7 +130,7 @@ def write_table(frame: pd.DataFrame, path: Path | str, schema: dict[str, Any] | 
 
 
 def _read_csv(path: Path, factors: list[str]) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding="utf-8") as file:
         head = "".join(line for _, line in zip(range(20), file, strict=False))
     first = head.partition("\n")[0]
     separator = max(",;\t", key=first.count)
