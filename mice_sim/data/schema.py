@@ -144,15 +144,15 @@ def _factor(series: pd.Series, column: Mapping[str, Any], file: str, keep_codes:
     levels = [text(level) for level in column["levels"]]
     special = {text(code): label for code, label in missing_codes(column).items()}
     names = {text(code): label for label, code in column.get("codes", {}).items()}
-    values = series.astype(object).map(text, na_action="ignore")
-    values = values.map(lambda value: names.get(value, value), na_action="ignore")
     ordered = column["kind"] == "ordered"
-    if keep_codes and not ordered and special:
-        values = values.map(lambda value: special.get(value, value), na_action="ignore")
-        levels += [label for label in special.values() if label not in levels and (values == label).any()]
-    else:
-        values = values.mask(values.isin(set(special) - set(levels)))
-    foreign = sorted(set(values.dropna()) - set(levels))
+    keep = special if keep_codes and not ordered else {}
+    found = {}  # level by raw value: there are fewer of them than rows
+    for value in series.dropna().unique():
+        level = names.get(text(value), text(value))
+        found[value] = keep.get(level, level) if level in keep or level in levels or level not in special else None
+    values = series.astype(object).map(found)
+    levels += [label for label in dict.fromkeys(keep.values()) if label not in levels and label in found.values()]
+    foreign = sorted({level for level in found.values() if level is not None and level not in levels})
     if foreign:
         raise MiceSimError(
             f"Column '{series.name}' holds the level '{foreign[0]}' in {file}, which its schema lacks; "
