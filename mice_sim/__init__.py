@@ -11,21 +11,39 @@ except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
 _HOMES = {
+    "MODELS": "mice_sim.analysis",
     "Method": "mice_sim.synthesis.methods",
+    "MiceImputer": "mice_sim.sklearn",
     "Synthesizer": "mice_sim.synthesizer",
-    "ampute": "mice_sim.data",
+    "ampute": "mice_sim.data.amputed",
+    "anova": "mice_sim.fits",
     "convergence": "mice_sim.assessment",
+    "d1": "mice_sim.fits",
+    "d2": "mice_sim.fits",
+    "d3": "mice_sim.fits",
     "flux": "mice_sim.assessment",
+    "from_mids": "mice_sim.mids",
     "impute": "mice_sim.api",
     "load_dataset": "mice_sim.data",
     "load_synthesizer": "mice_sim.synthesizer",
     "md_pairs": "mice_sim.assessment",
     "md_pattern": "mice_sim.assessment",
+    **{
+        f"plot_{figure}": "mice_sim.report.diagnostics"
+        for figure in ("box", "convergence", "density", "flux", "pattern", "scatter", "strip", "traces")
+    },
     "pool": "mice_sim.fits",
+    "pool_correlations": "mice_sim.fits",
+    "pool_r_squared": "mice_sim.fits",
+    "pool_scalar": "mice_sim.pooling",
+    "pool_table": "mice_sim.pooling",
+    "pool_vector": "mice_sim.pooling",
     "quickpred": "mice_sim.synthesis.predictors",
-    "register_method": "mice_sim.synthesis.methods",
     "read_table": "mice_sim.data",
+    "register_method": "mice_sim.synthesis.methods",
     "synthesize": "mice_sim.api",
+    "to_mids": "mice_sim.mids",
+    "write_table": "mice_sim.data",
 }
 # Names that are shorter at home.
 _THERE = {"register_method": "register"}

@@ -181,8 +181,8 @@ def test_a_row_of_weight_two_counts_as_two_rows():
     y = rng.integers(3, size=60).astype(float)
     weights = rng.integers(1, 4, size=60)
     many, all_y, ones = x.repeat(weights, axis=0), y.repeat(weights), np.ones(weights.sum())
-    _, theta, factor = likelihood.multinomial(x, y, 3, weights.astype(float), np.zeros(3), 50)
-    _, theta2, factor2 = likelihood.multinomial(many, all_y, 3, ones, np.zeros(3), 50)
+    _, theta, factor = likelihood.multinomial(x, y, 3, weights.astype(float), np.zeros(3), 50, np.zeros((2, 3)))
+    _, theta2, factor2 = likelihood.multinomial(many, all_y, 3, ones, np.zeros(3), 50, np.zeros((2, 3)))
     np.testing.assert_allclose(theta, theta2, rtol=1e-9)
     np.testing.assert_allclose(factor, factor2, rtol=1e-9, atol=1e-9)
     ok, theta, covariance = likelihood.weighted_ordinal(x[:, 1:].copy(), y, 3, weights.astype(float), np.zeros(0))
@@ -196,7 +196,7 @@ def test_a_multinomial_model_of_two_classes_is_a_logistic_model():
     rng = np.random.default_rng(2)
     x = np.column_stack([np.ones(80), rng.normal(size=(80, 3))])
     y = (rng.random(80) < 0.4).astype(float)
-    ending, theta, factor = likelihood.multinomial(x, y, 2, np.ones(80), np.zeros(4), 50)
+    ending, theta, factor = likelihood.multinomial(x, y, 2, np.ones(80), np.zeros(4), 50, np.zeros((1, 4)))
     _, beta, covariance, _ = likelihood.logistic(x, y)
     assert ending == likelihood.CONVERGED
     np.testing.assert_allclose(theta[0], beta, rtol=1e-10)
@@ -206,8 +206,8 @@ def test_a_multinomial_model_of_two_classes_is_a_logistic_model():
 def test_separated_classes_are_called_unidentified_and_a_prior_identifies_them():
     x = np.column_stack([np.ones(20), np.arange(20) - 9.5])
     y = (x[:, 1] > 0).astype(float)
-    assert likelihood.multinomial(x, y, 2, np.ones(20), np.zeros(2), 100)[0] == likelihood.UNIDENTIFIED
-    ending, theta, _ = likelihood.multinomial(x, y, 2, np.ones(20), np.array([0.0, 0.01]), 100)
+    assert likelihood.multinomial(x, y, 2, np.ones(20), np.zeros(2), 100, np.zeros((1, 2)))[0] == likelihood.UNIDENTIFIED
+    ending, theta, _ = likelihood.multinomial(x, y, 2, np.ones(20), np.array([0.0, 0.01]), 100, np.zeros((1, 2)))
     assert ending == likelihood.CONVERGED
     # At the maximum the score of the slope is its penalty.
     probability = 1 / (1 + np.exp(-(x @ theta[0])))

@@ -277,8 +277,8 @@ def _multinomial_terms(x, y, n_classes, weights, penalty, theta, information, sc
 
 
 @njit(cache=True, nogil=True)
-def multinomial(x, y, n_classes, weights, penalty, max_iterations):
-    """Return (ending, theta, factor) of log P(Y = k) / P(Y = 0) = x theta[k − 1], by Newton's method from zero.
+def multinomial(x, y, n_classes, weights, penalty, max_iterations, start):
+    """Return (ending, theta, factor) of log P(Y = k) / P(Y = 0) = x theta[k − 1], by Newton's method from `start`.
 
     x : float64 (n, p). y : class numbers 0..K−1. weights : float64 (n,), positive. penalty : float64 (p,), the
     precision of a normal prior about 0 of each coefficient; 0 for none. theta : (K−1, p). factor : the lower
@@ -287,7 +287,7 @@ def multinomial(x, y, n_classes, weights, penalty, max_iterations):
     """
     p = x.shape[1]
     size = (n_classes - 1) * p
-    theta = np.zeros((n_classes - 1, p))
+    theta = start.copy()
     information = np.empty((size, size))
     score = np.empty((n_classes - 1, p))
     factor = np.zeros((size, size))

@@ -81,6 +81,8 @@ class _Chain:
         self.constant = ~volatile
         self.volatile = self.design.mask(volatile)
         self.fits: dict[int, _Fit] = {}
+        # By set and column: a set's fits must not hang on how many sets there are.
+        self.starts: dict[tuple[int, int], Fitted] = {}
         self.is_ruled = {rule.target for rule in spec.rules}
 
     def run(self) -> np.ndarray:
@@ -169,7 +171,12 @@ class _Chain:
         alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
         target = Target(column, self.table.values[j], rows)
         predictors = Predictors(self.state, keep, rows, self.volatile, self.spec.formulas.get(j))
-        fitted = fit_method(method, target, predictors, rng, bootstrap, last.fitted if last and alike else None)
+        fitted = fit_method(
+            method, target, predictors, rng, bootstrap,
+            previous=last.fitted if last and alike else None, start=self.starts.get((i, j)),
+        )  # fmt: skip
+        if method.starts:
+            self.starts[i, j] = fitted
         log_notes(self.log, fitted, column.name, i + 1, iteration)
         self.fits[j] = _Fit(version, keep, fitted)
         return fitted, keep

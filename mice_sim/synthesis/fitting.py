@@ -16,20 +16,19 @@ Streams = Callable[[int, str, int], np.random.Generator]
 
 
 def fit_method(
-    method: Method, y: Target, X: Predictors, rng: np.random.Generator, bootstrap: bool, previous: Fitted | None = None
+    method: Method, y: Target, X: Predictors, rng: np.random.Generator, bootstrap: bool, **known: Fitted | None
 ) -> Fitted:
     """Fit a method, on a bootstrap sample of the fit rows if asked (as a draw of its parameters, Rubin 1987, §4.1).
 
-    previous : the last fit of the same data but for volatile predictors.
+    known : earlier fits that the method may make use of, by the name of its argument.
     """
     if bootstrap:
         chosen = np.sort(rng.choice(y.rows, size=y.rows.size))
         rows = np.arange(chosen.size, dtype=np.uint32)
         y = Target(y.column, y.values[chosen], rows)
         X = Predictors(X.state.take(chosen), X.keep, rows, X.volatile, X.formula)
-    if method.remembers and previous is not None:
-        return method.fit(y, X, rng, previous=previous)  # type: ignore[call-arg]
-    return method.fit(y, X, rng)
+    takes = {"previous": method.remembers, "start": method.starts}
+    return method.fit(y, X, rng, **{name: fit for name, fit in known.items() if takes[name] and fit is not None})
 
 
 def log_notes(log: EventLog, fitted: Fitted, column: str, number: int, iteration: int) -> None:

@@ -155,17 +155,28 @@ def left_out(units: Units, X: Predictors) -> Notes:
 
 
 def fit_multinomial(
-    units: Units, classes: Classes, rows: Rows, draws_theta: bool, maxit: int = 100, notes: Notes = ()
+    units: Units,
+    classes: Classes,
+    rows: Rows,
+    draws_theta: bool,
+    maxit: int = 100,
+    notes: Notes = (),
+    start: Fitted | None = None,
 ) -> FittedMultinomial:
     """Maximise the likelihood of `rows`; where it has no maximum, that times a weak normal prior.
 
-    draws_theta : whether theta is drawn anew in every draw. maxit : most steps of Newton's method.
+    draws_theta : whether theta is drawn anew in every draw. maxit : most steps of Newton's method. start : an earlier
+    fit, near which the maximum is looked for first.
     """
     penalty = np.zeros(rows.x.shape[1])
-    ending, theta, factor = likelihood.multinomial(rows.x, rows.y, classes.count, rows.weights, penalty, maxit)
+    zero = np.zeros((classes.count - 1, rows.x.shape[1]))
+    near = start.theta if isinstance(start, FittedMultinomial) and start.theta.shape == zero.shape else zero
+    ending, theta, factor = likelihood.multinomial(rows.x, rows.y, classes.count, rows.weights, penalty, maxit, near)
     if ending == likelihood.UNIDENTIFIED:
         penalty[1:] = PRIOR_PRECISION
-        ending, theta, factor = likelihood.multinomial(rows.x, rows.y, classes.count, rows.weights, penalty, maxit)
+        ending, theta, factor = likelihood.multinomial(
+            rows.x, rows.y, classes.count, rows.weights, penalty, maxit, zero
+        )
         notes += (("added a ridge", "predictors separate the categories or depend on each other"),)
     if ending == likelihood.STOPPED:
         notes += (("stopped before convergence", f"{maxit} steps of the multinomial fit were taken"),)

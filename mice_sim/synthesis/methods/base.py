@@ -91,6 +91,7 @@ class Method:
         method can do both.
     uses_predictors : whether it looks at them.
     remembers : whether `fit` takes `previous`, its last fit, if only volatile predictors changed since.
+    starts : whether `fit` takes `start`, its fit of the iteration before, near which the new maximum lies.
     """
 
     kinds: ClassVar[tuple[Kind, ...]] = EVERY_KIND
@@ -98,6 +99,7 @@ class Method:
     proper: Any = False
     uses_predictors: ClassVar[bool] = True
     remembers: ClassVar[bool] = False
+    starts: ClassVar[bool] = False
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
         """Fit y on X in the fit rows (`y.observed` and `X.matrix()`)."""

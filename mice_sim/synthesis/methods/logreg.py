@@ -26,11 +26,13 @@ class Logreg(Method):
 
     kinds: ClassVar[tuple[Kind, ...]] = ("binary",)
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
+    starts: ClassVar[bool] = True
+
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator, start: Fitted | None = None) -> Fitted:
         """Fit y on X and the pseudo-rows."""
         classes = _categories.Classes.of(y)
         if classes.count == 1:
             return _categories.constant(classes, y)
         units = _categories.measure(X)
         rows, notes = _categories.augmented(classes, X, units), _categories.left_out(units, X)
-        return _categories.fit_multinomial(units, classes, rows, draws_theta=self.proper, notes=notes)
+        return _categories.fit_multinomial(units, classes, rows, draws_theta=self.proper, notes=notes, start=start)

@@ -43,7 +43,9 @@ class Polr(Method):
     def __post_init__(self) -> None:
         _categories.check_whole(1, nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
+    starts: ClassVar[bool] = True
+
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator, start: Fitted | None = None) -> Fitted:
         """Fit y on X and the pseudo-rows. Raises MiceSimError for over 50 categories."""
         classes = _categories.Classes.of(y)
         if classes.count == 1:
@@ -54,7 +56,8 @@ class Polr(Method):
         units = _categories.measure(X)
         rows, notes = _categories.augmented(classes, X, units), _categories.left_out(units, X)
         x = np.ascontiguousarray(rows.x[:, 1:])
-        ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, FROM_SCRATCH)
+        near = np.concatenate([start.slopes, start.cuts]) if isinstance(start, FittedPolr) else FROM_SCRATCH
+        ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, near)
         if not ok:
             return self._fall_back(classes, y, X, "proportional odds have no finite maximum of the likelihood")
         slopes, cuts = np.split(theta, [x.shape[1]])

@@ -34,15 +34,24 @@ class Polyreg(Method):
     def __post_init__(self) -> None:
         _categories.check_whole(1, nnet_maxit=self.nnet_maxit, nnet_MaxNWts=self.nnet_MaxNWts)
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
+    starts: ClassVar[bool] = True
+
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator, start: Fitted | None = None) -> Fitted:
         """Fit y on X and the pseudo-rows. Raises MiceSimError for over 50 categories or too many weights."""
         classes = _categories.Classes.of(y)
         if classes.count == 1:
             return _categories.constant(classes, y)
         _categories.check_count(classes, y, "polyreg")
-        return self.fit_classes(classes, y, X, ())
+        return self.fit_classes(classes, y, X, (), start)
 
-    def fit_classes(self, classes: _categories.Classes, y: Target, X: Predictors, notes: _categories.Notes) -> Fitted:
+    def fit_classes(
+        self,
+        classes: _categories.Classes,
+        y: Target,
+        X: Predictors,
+        notes: _categories.Notes,
+        start: Fitted | None = None,
+    ) -> Fitted:
         """Fit the given classes of y; `notes` come before the fit's own."""
         weights = classes.count * (len(X.names) + 2)
         if weights > self.nnet_MaxNWts:
@@ -53,4 +62,4 @@ class Polyreg(Method):
         units = _categories.measure(X)
         rows = _categories.augmented(classes, X, units)
         notes += _categories.left_out(units, X)
-        return _categories.fit_multinomial(units, classes, rows, self.proper, self.nnet_maxit, notes)
+        return _categories.fit_multinomial(units, classes, rows, self.proper, self.nnet_maxit, notes, start)
