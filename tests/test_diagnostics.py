@@ -158,7 +158,7 @@ def test_traces_are_the_chain_statistics(result):
         chains = getattr(result.chain, parameter)[result.original.index(name)]
         np.testing.assert_array_equal(np.transpose([line.get_ydata() for line in axis.lines]), chains)
     assert len(diagnostics.plot_traces(result).axes) == 2 * 8  # all but age
-    assert [w for w in words(figure) if w.startswith("Set")] == [f"Set {i}" for i in range(1, 6)]
+    assert [w for w in words(figure) if w.startswith("Chain")] == [f"Chain {i}" for i in range(1, 6)]
 
 
 def test_the_plot_of_convergence_shows_its_numbers(result):

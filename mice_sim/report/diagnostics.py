@@ -201,7 +201,7 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 @_styled
 def plot_traces(result: Any, columns: Sequence[str] | None = None) -> Figure:
-    """Draw the mean and the standard deviation of each column's drawn cells by iteration, a line a set.
+    """Draw the mean and the standard deviation of each column's drawn cells by iteration, a line a chain.
 
     Factors count by level number, from 1. Lines that mingle and have no trend speak for convergence.
 
@@ -215,7 +215,7 @@ def plot_traces(result: Any, columns: Sequence[str] | None = None) -> Figure:
     moving = [name for j, name in enumerate(result.original.names) if not np.isnan(result.chain.mean[j]).all()]
     shown = _known(result, columns, moving, "chains")
     iterations, m = result.chain.mean.shape[1:]
-    looks = _cycle([f"Set {i + 1}" for i in range(m)])
+    looks = _cycle([f"Chain {i + 1}" for i in range(m)])  # of two-step data, the imputations
     figure, axes = panels(
         2 * len(shown),
         2 if len(shown) < 4 else 4,
