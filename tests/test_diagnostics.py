@@ -139,6 +139,7 @@ def test_a_flux_plot_names_every_point(incomplete, columns):
         labels = [t.get_window_extent() for t in figure.axes[0].texts]
         overlapping = [(a, b) for i, a in enumerate(labels) for b in labels[:i] if a.shrunk(1, 0.8).overlaps(b)]
         assert not overlapping
+        assert (figure.get_tightbbox().extents[2:] < figure.get_size_inches() + 0.01).all()
 
 
 def test_without_missing_values_there_is_no_flux_to_draw(boys):
@@ -212,8 +213,11 @@ def test_densities_have_the_area_of_a_density_and_shares_add_up(result):
             for line, values in zip(drawn, result.sets[:, j, result.where[j]], strict=True):
                 np.testing.assert_allclose(line.get_ydata(), [(values == level).mean() for level in range(levels)])
         else:
-            for line in axis.lines:
-                assert trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1, abs=0.01)
+            groups = [result.original.values[j][~result.where[j]], *result.sets[:, j, result.where[j]]]
+            for line, values in zip(axis.lines, groups, strict=True):
+                x, density = line.get_data()
+                assert trapezoid(density, x) == pytest.approx(1, abs=0.01)
+                assert trapezoid(density * x, x) == pytest.approx(values.mean(), rel=0.01)
 
 
 def test_boxes_are_quartiles_of_continuous_columns(result):
