@@ -206,7 +206,9 @@ def test_a_multinomial_model_of_two_classes_is_a_logistic_model():
 def test_separated_classes_are_called_unidentified_and_a_prior_identifies_them():
     x = np.column_stack([np.ones(20), np.arange(20) - 9.5])
     y = (x[:, 1] > 0).astype(float)
-    assert likelihood.multinomial(x, y, 2, np.ones(20), np.zeros(2), 100, np.zeros((1, 2)))[0] == likelihood.UNIDENTIFIED
+    assert (
+        likelihood.multinomial(x, y, 2, np.ones(20), np.zeros(2), 100, np.zeros((1, 2)))[0] == likelihood.UNIDENTIFIED
+    )
     ending, theta, _ = likelihood.multinomial(x, y, 2, np.ones(20), np.array([0.0, 0.01]), 100, np.zeros((1, 2)))
     assert ending == likelihood.CONVERGED
     # At the maximum the score of the slope is its penalty.
