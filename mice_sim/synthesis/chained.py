@@ -152,7 +152,8 @@ class _Chain:
 
     def _derive(self, i: int, j: int) -> np.ndarray:
         derivation = self.spec.derived[j]
-        return derivation.evaluate({p: self.sets[i, self.table.index(p)] for p in derivation.parents})
+        values = derivation.evaluate({p: self.sets[i, self.table.index(p)] for p in derivation.parents})
+        return np.broadcast_to(values, self.table.n_rows)
 
     def _fit(self, iteration: int, i: int, j: int, rng: np.random.Generator) -> tuple[Fitted, np.ndarray]:
         """Fit column j's method, or take the last fit if nothing that it saw has changed; return it and its columns."""

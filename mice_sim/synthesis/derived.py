@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Derivation(Protocol):
     def parents(self) -> tuple[str, ...]: ...
 
     def evaluate(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the column (n,) for arrays by column name; missing where a parent is missing."""
+        """Return the column (n,) for arrays by column name, missing where a parent is; or its only value, ()."""
         ...
 
 
@@ -103,15 +103,16 @@ class Expression:
 
 @dataclass(frozen=True)
 class Constant:
-    """A column of one value (NaN: none at all), as people read it in `text`; its only parent counts the rows."""
+    """A column that holds one value (NaN: none at all), as people read it in `text`, whatever the others hold."""
 
     name: str
-    parents: tuple[str, ...]
     value: float
     text: str
 
+    parents: ClassVar[tuple[str, ...]] = ()
+
     def evaluate(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.full(values[self.parents[0]].size, self.value)
+        return np.array(self.value)
 
 
 @dataclass(frozen=True)

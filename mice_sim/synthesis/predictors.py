@@ -111,7 +111,7 @@ def _ordered(table: Table, word: str, parents: Parents) -> list[str]:
         missing = np.isnan(table.values).sum(axis=1) * (1 if word == "monotone" else -1)
         order = [order[j] for j in np.argsort(missing, kind="stable")]
     for name in sorted(parents, key=lambda name: len(ancestors(name, parents))):
-        last = max(order.index(parent) for parent in parents[name])
+        last = max((order.index(parent) for parent in parents[name]), default=0)
         if order.index(name) < last:
             order.remove(name)
             order.insert(last, name)

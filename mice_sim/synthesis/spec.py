@@ -157,8 +157,10 @@ def specify(
     missing = missing or ("keep" if mode == "sequential" else "one-step")
     _one_of("missing", missing, MISSING)
     _check_together(mode, where, rule, k, strata, missing, r, maxit)
-    computed, decisions = _derivations(table, derived or {}, mode, missing)
-    checked_rules = _rules(table, rules or {}, computed)
+    checked_rules = _rules(table, rules or {}, derived or {})
+    told = {*(formulas or ()), *(bounds or ()), *(smoothing if isinstance(smoothing, Mapping) else ())}
+    told |= {name for rule in checked_rules for name in (table.names[rule.target], *rule.condition.parents)}
+    computed, decisions = _derivations(table, derived or {}, told, mode, missing)
     parents = {name: list(derivation.parents) for name, derivation in computed.items()}
     decided = parents | {table.names[rule.target]: [] for rule in checked_rules}
     for rule_ in checked_rules:
@@ -232,9 +234,12 @@ def _check_together(mode, where, rule, k, strata, missing, r, maxit) -> None:
 
 
 def _derivations(
-    table: Table, given: Mapping[str, str], mode: str, missing: str
+    table: Table, given: Mapping[str, str], told: set[str], mode: str, missing: str
 ) -> tuple[dict[str, Derivation], list[Event]]:
-    """Return how columns follow from others, by formula or as found in the data, and what was decided."""
+    """Return how columns follow from others, by formula or as found in the data, and what was decided.
+
+    told : columns that the user says something of, which therefore follow from nothing that is found.
+    """
     expressions: dict[str, Derivation] = {}
     for name, text in given.items():
         expression = Expression.parse(name, text, table.names)
@@ -247,13 +252,11 @@ def _derivations(
         who.ancestors(name, parents)
     decisions = [Event(*found) for found in _disagreements(table, expressions)]
     keeps = mode == "sequential" and missing == "keep"
-    for name, (derivation, why) in twins.find(table, set(expressions), keeps).items():
+    for name, (derivation, why) in twins.find(table, told | set(expressions), keeps).items():
         if isinstance(derivation, Constant) and np.isnan(derivation.value) and not keeps:
             raise MiceSimError(f"Column '{name}' is all missing; drop it or give it values.")
         expressions[name] = derivation
         decisions.append(Event(name, f"derived as {derivation.text}", why))
-    if len(table.columns) == 1 and np.isnan(table.values).all() and not keeps:
-        raise MiceSimError(f"Column '{table.names[0]}' is all missing; drop it or give it values.")
     return expressions, decisions
 
 
@@ -392,9 +395,9 @@ def _bounds(table: Table, name: str, pair: Sequence[float | None], computed) -> 
     return low, high
 
 
-def _rules(table: Table, given: Mapping[str, Mapping[str, Any]], computed) -> tuple[Rule, ...]:
+def _rules(table: Table, given: Mapping[str, Mapping[str, Any]], derived: Mapping[str, str]) -> tuple[Rule, ...]:
     for name in given:
-        if name in computed:
+        if name in derived:
             raise MiceSimError(f"Column '{name}' is derived, so no rule can set it; change its formula.")
     return tuple(
         Rule.parse(table.index(name), table.columns, condition, value)

@@ -19,12 +19,10 @@ ROUNDING = 1e-9
 def find(table: Table, taken: set[str], keeps_missing: bool) -> dict[str, tuple[Derivation, str]]:
     """Return {column: (how it follows, why)} for columns not in `taken`, none of which follows from another such.
 
-    keeps_missing : whether missing cells stay missing, so that they must follow too. A single column can't follow
-    from anything.
+    taken : columns that the user says something of. keeps_missing : whether missing cells stay missing, so that they
+    must follow too.
     """
     found: dict[str, tuple[Derivation, str]] = {}
-    if len(table.columns) == 1:
-        return found
     kept: list[int] = []
     for j, column in enumerate(table.columns):
         if column.name in taken:
@@ -45,13 +43,11 @@ def _constant(table: Table, j: int) -> Derivation | None:
     present = table.values[j][~np.isnan(table.values[j])]
     if present.size and (present != present[0]).any():
         return None
-    # Any other column says how many rows there are.
-    parent = table.names[0 if j else 1]
     if not present.size:
-        return Constant(table.names[j], (parent,), np.nan, "missing")
+        return Constant(table.names[j], np.nan, "missing")
     levels = table.columns[j].levels
     text = f"{present[0]:g}" if levels is None else str(levels[int(present[0])])
-    return Constant(table.names[j], (parent,), float(present[0]), text)
+    return Constant(table.names[j], float(present[0]), text)
 
 
 def _twin(table: Table, j: int, other: int) -> Derivation | None:

@@ -1,0 +1,45 @@
+"""Tables and calls at the edge, most of them found by tests/test_fuzz.py."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mice_sim as ms
+
+
+@pytest.fixture(autouse=True)
+def no_warning():
+    """Whatever a table holds, numpy's warnings are not for users."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+# ---- constants and twins
+
+
+@pytest.mark.parametrize("mode", ["sequential", "linked"])
+def test_a_table_of_constants_alone_is_a_table(mode):
+    data = pd.DataFrame({"a": [1.0, 1.0], "b": pd.Categorical(["u", "u"]), "c": [2, 2]})
+    for columns in (["a"], ["a", "b"], ["a", "b", "c"]):
+        drawn = ms.synthesize(data[columns], m=1, mode=mode, seed=1).completed(1)
+        pd.testing.assert_frame_equal(drawn, data[columns])
+
+
+def test_a_rule_may_look_at_a_constant_or_set_one():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=40), "one": 1.0, "y": rng.normal(size=40)})
+    drawn = ms.synthesize(data, m=1, seed=1, rules={"x": {"one > 0": 7}, "one": {"y > 0": 2}}).completed(1)
+    assert (drawn["one"] == np.where(drawn["y"] > 0, 2, 1)).all()
+    assert (drawn["x"] == 7).all()
+
+
+def test_a_rule_may_look_at_a_linear_twin():
+    x = np.arange(40.0)
+    data = pd.DataFrame({"x": x, "y": 2 * x})
+    drawn = ms.synthesize(data, m=1, seed=1, rules={"x": {"y > 40": 0}}).completed(1)
+    assert (drawn.loc[drawn["y"] > 40, "x"] == 0).all()
