@@ -43,3 +43,12 @@ def test_a_rule_may_look_at_a_linear_twin():
     data = pd.DataFrame({"x": x, "y": 2 * x})
     drawn = ms.synthesize(data, m=1, seed=1, rules={"x": {"y > 40": 0}}).completed(1)
     assert (drawn.loc[drawn["y"] > 40, "x"] == 0).all()
+
+
+def test_a_factor_of_one_level_beside_a_derived_column():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"f": pd.Categorical(["a"] * 30, ordered=True), "x": rng.normal(size=30), "z": rng.random(30)})
+    drawn = ms.synthesize(
+        data.assign(y=data["x"] * 2 + 1), m=1, mode="linked", rule="mice-3.13", derived={"y": "x * 2 + 1"}, seed=1
+    ).completed(1)
+    np.testing.assert_array_equal(drawn["y"], drawn["x"] * 2 + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -60,8 +59,3 @@ class Design:
         """Return design column `d` (n,) for the given values and level numbers (columns, n)."""
         j = self.source[d]
         return self.score[d][codes[j]] if self.is_factor[d] else values[j]
-
-    @cached_property
-    def by_source(self) -> dict[int, np.ndarray]:
-        """The positions of the design columns of each column."""
-        return {int(j): np.flatnonzero(self.source == j) for j in np.unique(self.source)}

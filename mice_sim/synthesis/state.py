@@ -101,7 +101,7 @@ class WorkingState:
         return self._variance, self._correlation
 
     def _design_rows(self, j: int) -> np.ndarray:
-        return np.append(self.design.by_source[j], len(self.design.names) + j)
+        return np.append(np.flatnonzero(self.design.source == j), len(self.design.names) + j)
 
 
 @njit(cache=True, nogil=True)
