@@ -52,3 +52,14 @@ def test_a_factor_of_one_level_beside_a_derived_column():
         data.assign(y=data["x"] * 2 + 1), m=1, mode="linked", rule="mice-3.13", derived={"y": "x * 2 + 1"}, seed=1
     ).completed(1)
     np.testing.assert_array_equal(drawn["y"], drawn["x"] * 2 + 1)
+
+
+# ---- scales
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_chains_are_told_at_any_scale(scale):
+    x = np.random.default_rng(1).normal(size=50)
+    chains = [ms.synthesize(pd.DataFrame({"x": x * s}), m=1, mode="linked", seed=1).chain for s in (1, scale)]
+    np.testing.assert_allclose(chains[1].mean, chains[0].mean * scale, rtol=1e-12)
+    np.testing.assert_allclose(chains[1].sd, chains[0].sd * scale, rtol=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -137,8 +138,9 @@ class _Chain:
         if seen.size:
             self.state.write(j, seen, self.sets[i, j, seen])
         if self.chain is not None:
-            self.chain.mean[j, iteration - 1, i] = drawn.mean() + self.table.columns[j].is_factor
-            self.chain.sd[j, iteration - 1, i] = drawn.std(ddof=1) if drawn.size > 1 else 0.0
+            mean, sd = _mean_and_sd(drawn)
+            self.chain.mean[j, iteration - 1, i] = mean + self.table.columns[j].is_factor
+            self.chain.sd[j, iteration - 1, i] = sd
 
     def _draw(self, iteration: int, i: int, j: int) -> np.ndarray:
         spec, name, rows = self.spec, self.table.columns[j].name, self.wanted[j]
@@ -198,3 +200,11 @@ class _Chain:
         dropped = ", ".join(self.design.names[d] for d in np.flatnonzero(gone))
         why = "constant or near-dependent predictors, as in mice"
         self.log.add(Event(self.table.columns[j].name, f"dropped {dropped}", why, i + 1, iteration))
+
+
+def _mean_and_sd(values: np.ndarray) -> tuple[float, float]:
+    """Return mean and standard deviation, 0 for a single value; a power of two keeps sums and squares within range."""
+    exponent = math.frexp(float(np.abs(values).max()))[1]
+    scaled = np.ldexp(values, -exponent)
+    sd = scaled.std(ddof=1) if values.size > 1 else 0.0
+    return math.ldexp(scaled.mean(), exponent), math.ldexp(sd, exponent)
