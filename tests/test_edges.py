@@ -63,3 +63,15 @@ def test_chains_are_told_at_any_scale(scale):
     chains = [ms.synthesize(pd.DataFrame({"x": x * s}), m=1, mode="linked", seed=1).chain for s in (1, scale)]
     np.testing.assert_allclose(chains[1].mean, chains[0].mean * scale, rtol=1e-12)
     np.testing.assert_allclose(chains[1].sd, chains[0].sd * scale, rtol=1e-12)
+
+
+# ---- incomplete data
+
+
+@pytest.mark.parametrize("mode", ["linked", "sequential"])
+def test_a_single_imputation_is_synthesised_r_times_too(mode):
+    x = np.random.default_rng(1).normal(size=50)
+    data = pd.DataFrame({"x": np.where(x > 1, np.nan, x), "y": x**2})
+    syn = ms.synthesize(data, m=1, r=3, mode=mode, missing="two-step", seed=1)
+    assert len(syn.sets) == 3
+    assert (syn.sets[0] != syn.sets[1]).any()

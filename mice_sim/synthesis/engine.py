@@ -138,7 +138,7 @@ def generate(
         raise MiceSimError(
             f"The synthesiser was fitted for {most} sets, as its fits differ from set to set; ask for {most} or fewer."
         )
-    if len(model.parts) > 1:
+    if model.origin.missing == "two-step":
         r = model.spec.r
         jobs = [(strata, s, _after(streams, i * r)) for i, strata in enumerate(model.parts[:m]) for s in range(r)]
     else:
@@ -153,7 +153,7 @@ def generate(
 
 def _most_sets(model: Model) -> float:
     """Return for how many sets there are fits."""
-    if len(model.parts) > 1:
+    if model.origin.missing == "two-step":
         return len(model.parts)
     fits = [len(step.fits) for stratum in model.parts[0] for step in stratum.sequence.steps]
     several = [number for number in fits if number > 1]
