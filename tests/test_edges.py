@@ -75,3 +75,10 @@ def test_a_single_imputation_is_synthesised_r_times_too(mode):
     syn = ms.synthesize(data, m=1, r=3, mode=mode, missing="two-step", seed=1)
     assert len(syn.sets) == 3
     assert (syn.sets[0] != syn.sets[1]).any()
+
+
+def test_a_factor_that_is_all_missing_stays_so():
+    data = pd.DataFrame({"x": np.arange(9.0), "f": pd.Categorical([None] * 9, categories=["a", "b"])})
+    drawn = ms.synthesize(data, m=1, seed=1).completed(1)
+    assert drawn["f"].isna().all()
+    assert drawn["f"].dtype == data["f"].dtype

@@ -50,7 +50,7 @@ class WorkingState:
         """Let predictors see `new` in these rows of column `j`."""
         self.values[j, rows] = new
         if self.columns[j].is_factor:
-            self.codes[j, rows] = new
+            self.codes[j, rows] = np.where(np.isnan(new), 0, new)
         self.version[j] += 1
         self._unsorted.add(j)
         self._unmeasured.add(j)
