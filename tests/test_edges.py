@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import mice_sim as ms
+from mice_sim import MiceSimError
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +83,18 @@ def test_a_factor_that_is_all_missing_stays_so():
     drawn = ms.synthesize(data, m=1, seed=1).completed(1)
     assert drawn["f"].isna().all()
     assert drawn["f"].dtype == data["f"].dtype
+
+
+# ---- refusals
+
+
+def refusal(data: pd.DataFrame, **options) -> str:
+    with pytest.raises(MiceSimError) as caught:
+        ms.synthesize(data, m=1, seed=1, **options)
+    return str(caught.value)
+
+
+def test_a_kept_column_decides_on_the_number_of_rows():
+    data = pd.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0) ** 2})
+    assert refusal(data, where=["x"], k=5) == "Column 'y' keeps its 9 values, so k can't be 5; leave k out."
+    assert len(ms.synthesize(data, m=1, where=["x"], k=9, seed=1).completed(1)) == 9

@@ -168,6 +168,8 @@ def specify(
     cells = _where(table, where, mode)
     if strata is not None and not (isinstance(cells, str) or cells.all()):
         raise MiceSimError("Strata are synthesised whole; leave out strata or where.")
+    if mode == "sequential" and k is not None and k != table.n_rows:
+        _check_kept(table, cells, computed, k)
     made = _methods(table, method, computed, cells, mode, proper, dict(options))
     special = {table.index(n): _codes(table, n, codes) for n, codes in (semicontinuous or {}).items()}
     nested = mode != "impute" and missing == "two-step"
@@ -376,6 +378,14 @@ def _where(table: Table, where: Where | None, mode: str) -> str | np.ndarray:
     if mode == "sequential" and isinstance(cells, str) and cells != "all":
         raise MiceSimError(f"where='{cells}' is for linked synthesis; sequential synthesis replaces whole columns.")
     return cells
+
+
+def _check_kept(table: Table, cells: str | np.ndarray, computed: Mapping[str, Derivation], k: int) -> None:
+    if isinstance(cells, str):
+        return
+    kept = [name for name, row in zip(table.names, cells, strict=True) if not row.any() and name not in computed]
+    if kept:
+        raise MiceSimError(f"Column '{kept[0]}' keeps its {table.n_rows} values, so k can't be {k}; leave k out.")
 
 
 def _observed(table: Table, cells: np.ndarray) -> bool:
