@@ -98,3 +98,9 @@ def test_a_kept_column_decides_on_the_number_of_rows():
     data = pd.DataFrame({"x": np.arange(9.0), "y": np.arange(9.0) ** 2})
     assert refusal(data, where=["x"], k=5) == "Column 'y' keeps its 9 values, so k can't be 5; leave k out."
     assert len(ms.synthesize(data, m=1, where=["x"], k=9, seed=1).completed(1)) == 9
+
+
+def test_the_long_format_needs_its_names():
+    syn = ms.synthesize(pd.DataFrame({".imp": np.arange(9.0)}), m=1, seed=1)
+    with pytest.raises(MiceSimError, match=r"has a column '\.imp', which the long format needs; rename it"):
+        syn.long()

@@ -60,8 +60,11 @@ class Synthesis:
         """Return all sets stacked, with `.imp` (1..m) and `.id` (row number from 1) in front.
 
         original : put the data they were made from on top, as `.imp` 0; rows of a sequential synthesis don't
-            correspond to its rows.
+            correspond to its rows. Raises MiceSimError if the data has columns of these names.
         """
+        for name in (".imp", ".id"):
+            if name in self.labels:
+                raise MiceSimError(f"The data has a column '{name}', which the long format needs; rename it.")
         frames = [self._frame(i) for i in range(self.m)]
         if original:
             frames.insert(0, self.original.to_pandas().set_axis(self.labels, axis=1))
