@@ -104,3 +104,15 @@ def test_the_long_format_needs_its_names():
     syn = ms.synthesize(pd.DataFrame({".imp": np.arange(9.0)}), m=1, seed=1)
     with pytest.raises(MiceSimError, match=r"has a column '\.imp', which the long format needs; rename it"):
         syn.long()
+
+
+def test_cells_that_where_leaves_missing_must_not_predict():
+    data = pd.DataFrame({"x": [1.0, 2, np.nan, 4, 5], "y": [1.0, np.nan, 3, 4, 4], "z": [2.0, 3, 5, 7, 11]})
+    where = np.zeros((5, 3), bool)
+    where[2, 0] = True
+    with pytest.raises(MiceSimError, match="so it can't predict 'x'; mark them"):
+        ms.impute(data, m=1, where=where, seed=1)
+    matrix = [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    imputed = ms.impute(data, m=1, where=where, predictor_matrix=np.array(matrix), seed=1).completed(1)
+    assert imputed["x"].notna().all()
+    assert imputed["y"].isna().tolist() == data["y"].isna().tolist()

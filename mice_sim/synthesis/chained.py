@@ -101,15 +101,23 @@ class _Chain:
         return self.sets
 
     def _check_unfilled(self) -> None:
-        for j, column in enumerate(self.table.columns):
-            # Predictors must be complete: a missing cell outside `where` would stay missing for ever.
-            if self.shown[j].size + int(self.state.observed[j].sum()) < self.table.n_rows:
-                raise MiceSimError(
-                    f"Column '{column.name}' has missing cells that `where` leaves out, so it can't predict; "
-                    "mark them in `where` or drop the rows."
-                )
-            if self.wanted[j].size and not self.fit_rows[j].size and j not in self.spec.derived:
-                raise MiceSimError(f"Column '{column.name}' has no value to learn from; give it some or drop it.")
+        for j in filter(lambda j: self.wanted[j].size, range(len(self.table.columns))):
+            name = self.table.names[j]
+            if not self.fit_rows[j].size and j not in self.spec.derived:
+                raise MiceSimError(f"Column '{name}' has no value to learn from; give it some or drop it.")
+            for p in self._sources(j):
+                # A missing cell outside `where` would stay missing for ever.
+                if self.shown[p].size + int(self.state.observed[p].sum()) < self.table.n_rows:
+                    raise MiceSimError(
+                        f"Column '{self.table.names[p]}' has missing cells that `where` leaves out, so it can't "
+                        f"predict '{name}'; mark them in `where` or drop the rows."
+                    )
+
+    def _sources(self, j: int) -> list[int]:
+        """Return the columns that decide on column j and must be complete."""
+        if j in self.spec.derived:
+            return [self.table.index(parent) for parent in self.spec.derived[j].parents]
+        return np.flatnonzero(self.spec.predictors[j]).tolist() if self.spec.methods[j].uses_predictors else []
 
     def _initialise(self) -> None:
         """Start the missing cells at random draws from the observed ones."""
