@@ -116,3 +116,9 @@ def test_cells_that_where_leaves_missing_must_not_predict():
     imputed = ms.impute(data, m=1, where=where, predictor_matrix=np.array(matrix), seed=1).completed(1)
     assert imputed["x"].notna().all()
     assert imputed["y"].isna().tolist() == data["y"].isna().tolist()
+
+
+def test_factors_that_agree_where_both_are_there_may_have_more_levels():
+    data = pd.DataFrame({"f": pd.Categorical([*"abcabcabc", *"ddd"]), "g": pd.Categorical([*"uvwuvwuvw", *[None] * 3])})
+    imputed = ms.impute(data, m=1, seed=1).completed(1)
+    assert imputed["g"].notna().all()

@@ -59,7 +59,7 @@ def _twin(table: Table, j: int, other: int) -> Derivation | None:
     if both.sum() < 3:
         return None
     if column.is_factor:
-        return _relabel(column, twin, y[both].astype(int), x[both].astype(int))
+        return _relabel(column, twin, y, x, both)
     return _linear(column.name, twin.name, y[both], x[both])
 
 
@@ -74,11 +74,15 @@ def _linear(name: str, twin: str, y: np.ndarray, x: np.ndarray) -> Twin | None:
     return Twin(name, twin, float(y[low]), float(slope), float(x[low]))
 
 
-def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray) -> Relabel | None:
+def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray, both: np.ndarray) -> Relabel | None:
     pairs = np.zeros((twin.n_levels, column.n_levels), bool)
-    pairs[x, y] = True
+    pairs[x[both].astype(int), y[both].astype(int)] = True
     if (pairs.sum(axis=0) > 1).any() or (pairs.sum(axis=1) > 1).any() or pairs.sum() < 2:
         return None
+    for values, told in ((y, pairs.any(axis=0)), (x, pairs.any(axis=1))):
+        # A level that is never there together with one of the other's tells nothing about it.
+        if not told[values[~np.isnan(values)].astype(int)].all():
+            return None
     return Relabel(column.name, twin.name, tuple(int(row.argmax()) if row.any() else -1 for row in pairs))
 
 
