@@ -122,3 +122,9 @@ def test_factors_that_agree_where_both_are_there_may_have_more_levels():
     data = pd.DataFrame({"f": pd.Categorical([*"abcabcabc", *"ddd"]), "g": pd.Categorical([*"uvwuvwuvw", *[None] * 3])})
     imputed = ms.impute(data, m=1, seed=1).completed(1)
     assert imputed["g"].notna().all()
+
+
+def test_names_in_formulas_may_hold_a_tilde():
+    data = pd.DataFrame({"a ~ b": np.arange(9.0), "y": np.arange(9.0) ** 2})
+    fits = [ms.synthesize(data, m=1, method="norm", formulas={"y": f}, seed=1) for f in ("`a ~ b`", "y ~ `a ~ b`")]
+    np.testing.assert_array_equal(fits[0].sets, fits[1].sets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -339,10 +340,11 @@ def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Der
 
 def _formula(table: Table, name: str, text: str) -> ModelFormula:
     """Return the right-hand side of a column's formula, `x + z + x:z` or `y ~ x + z + x:z`."""
-    left, tilde, right = str(text).rpartition("~")
-    if tilde and left.strip(" `") not in ("", name):
-        raise MiceSimError(f"The formula of '{name}' has the response '{left.strip()}'; write '{name} ~ …' or '~ …'.")
-    return ModelFormula.parse(f"~ {right}", table.columns)
+    response = re.match(r"((?:`[^`]*`|[^~`])*)~", str(text))
+    left = response[1].strip() if response else ""
+    if left not in ("", name, f"`{name}`"):
+        raise MiceSimError(f"The formula of '{name}' has the response '{left}'; write '{name} ~ …' or '~ …'.")
+    return ModelFormula.parse(f"~ {str(text)[response.end() if response else 0 :]}", table.columns)
 
 
 def _where(table: Table, where: Where | None, mode: str) -> str | np.ndarray:
