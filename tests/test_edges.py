@@ -128,3 +128,9 @@ def test_names_in_formulas_may_hold_a_tilde():
     data = pd.DataFrame({"a ~ b": np.arange(9.0), "y": np.arange(9.0) ** 2})
     fits = [ms.synthesize(data, m=1, method="norm", formulas={"y": f}, seed=1) for f in ("`a ~ b`", "y ~ `a ~ b`")]
     np.testing.assert_array_equal(fits[0].sets, fits[1].sets)
+
+
+def test_a_stratum_needs_a_row_to_learn_from():
+    data = pd.DataFrame({"x": np.arange(8.0), "s": [0, 0, 0, 0, 1, 1, 1, 1]})
+    words = "ignore leaves no row of stratum 2 to learn from; mark some rows False."
+    assert refusal(data, strata="s", ignore=data["s"] == 1) == words

@@ -112,7 +112,11 @@ def _fit_strata(table: Table, spec: Specification, streams: Streams, log: EventL
         if rows.size < LEAST_ROWS:
             names = ", ".join(table.names[j] for j in spec.strata)
             log.add(Event(names, f"stratum {number + 1} has {rows.size} rows", "models of so few rows are poor"))
-        own = spec if spec.ignore is None else replace(spec, ignore=spec.ignore[rows])
+        own = spec
+        if spec.ignore is not None:
+            own = replace(spec, ignore=spec.ignore[rows])
+            if spec.ignore[rows].all():
+                raise MiceSimError(f"ignore leaves no row of stratum {number + 1} to learn from; mark some rows False.")
         sequence = sequential.fit(table.take(rows), own, _within(streams, number), log)
         strata.append(Stratum(tuple(map(float, values)), rows.size, sequence))
     return tuple(strata)
