@@ -134,3 +134,15 @@ def test_a_stratum_needs_a_row_to_learn_from():
     data = pd.DataFrame({"x": np.arange(8.0), "s": [0, 0, 0, 0, 1, 1, 1, 1]})
     words = "ignore leaves no row of stratum 2 to learn from; mark some rows False."
     assert refusal(data, strata="s", ignore=data["s"] == 1) == words
+
+
+# ---- options
+
+
+def test_an_option_that_must_be_given_can_be_given_to_one_column():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=40), "b": (rng.random(40) < 0.5).astype(object)})
+    data.loc[:9, "b"] = None
+    data["b"] = data["b"].astype("boolean")
+    imputed = ms.impute(data, m=1, seed=1, method={"b": {"name": "mnar.logreg", "ums": "90"}}).completed(1)
+    assert imputed.loc[:9, "b"].all()

@@ -96,15 +96,17 @@ def make_each(wanted: Mapping[int, Any], options: Mapping[str, object]) -> dict[
     known = {name: {f.name for f in dataclasses.fields(METHODS[name])} for name in names}  # type: ignore[arg-type]
     _check_options({k: v for k, v in options.items() if k != "proper"}, known, names)
     made: dict[str, Method] = {}
-    for name in names:
-        made[name] = METHODS[name](**{k: v for k, v in options.items() if k in known[name]})
     result: dict[int, Method] = {}
     for j, (name, own) in parts.items():
         if isinstance(name, Method):
             result[j] = name
             continue
         _check_options(own, {name: known[name]}, {name})
-        result[j] = dataclasses.replace(made[name], **own) if own else made[name]  # type: ignore[type-var]
+        common = {k: v for k, v in options.items() if k in known[name]}
+        if own:
+            result[j] = METHODS[name](**{**common, **own})
+        else:
+            result[j] = made[name] = made.get(name) or METHODS[name](**common)
     return result
 
 
