@@ -146,3 +146,13 @@ def test_an_option_that_must_be_given_can_be_given_to_one_column():
     data["b"] = data["b"].astype("boolean")
     imputed = ms.impute(data, m=1, seed=1, method={"b": {"name": "mnar.logreg", "ums": "90"}}).completed(1)
     assert imputed.loc[:9, "b"].all()
+
+
+def test_a_derived_column_does_not_predict_where_its_parents_go_missing():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=80)
+    data = pd.DataFrame({"x": np.where(rng.random(80) < 0.3, np.nan, x), "twice": 2 * x, "y": x + rng.normal(size=80)})
+    drawn = ms.synthesize(data, m=1, method="norm", derived={"twice": "x * 2"}, seed=1).completed(1)
+    assert drawn["y"].notna().all()
+    assert drawn["x"].isna().any()
+    assert drawn["twice"].equals(drawn["x"] * 2)

@@ -103,9 +103,15 @@ class _Fitter:
 
     def _note_derived(self, j: int) -> None:
         # A column that is not there for everyone can't predict; its parents do.
-        self.earlier[j] = not np.isnan(self.table.values[j]).any()
+        self.earlier[j] = self._is_whole(j)
         if not self.earlier[j] and not np.isnan(self.table.values[j]).all():
             self.log.add(Event(self.table.names[j], "predicts no other column", "derived, with missing values"))
+
+    def _is_whole(self, j: int) -> bool:
+        """Return whether a column has no missing values, in the data or derived from its parents'."""
+        derivation = self.spec.derived.get(j)
+        parents = derivation.parents if derivation else ()
+        return not np.isnan(self.table.values[j]).any() and all(self._is_whole(self.table.index(p)) for p in parents)
 
     def _fit(self, j: int, learned: np.ndarray) -> None:
         spec, name = self.spec, self.wide.names[j]
