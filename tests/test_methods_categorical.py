@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import ORACLES
 
+import mice_sim as ms
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood
@@ -453,10 +454,15 @@ def test_a_shift_is_read_as_mice_reads_it(text, shift):
     assert Shift.parse(text) == shift
 
 
-@pytest.mark.parametrize("text", [None, "", "bmi", "2*", "1+2", "2*x+3*x", "2 3", "import os", "1+2*x)", "2**x", 3])
+@pytest.mark.parametrize("text", ["", "bmi", "2*", "1+2", "2*x+3*x", "2 3", "import os", "1+2*x)", "2**x", 3])
 def test_what_is_no_shift_is_refused(text):
     with pytest.raises(MiceSimError, match="ums is "):
         METHODS["mnar.logreg"](ums=text)
+
+
+def test_mnar_logreg_without_a_shift_is_refused(problem):
+    with pytest.raises(MiceSimError, match="of 'b' needs the option ums"):
+        problem("b").fit(METHODS["mnar.logreg"]())
 
 
 def test_a_shift_by_what_does_not_predict_is_refused(problem):
@@ -467,6 +473,28 @@ def test_a_shift_by_what_does_not_predict_is_refused(problem):
 def test_no_shift_is_logreg(problem):
     drawn = problem("b").draws(METHODS["mnar.logreg"](ums="0"), 2000).mean()
     assert drawn == pytest.approx(problem("b").draws(METHODS["logreg"](), 2000, seed=2).mean(), abs=0.01)
+
+
+# ---- in the engine
+
+
+@pytest.mark.parametrize("method", ["logreg", "logreg.boot", "lasso.logreg", "lasso.select.logreg"])
+def test_a_synthesiser_draws_the_same_after_it_was_saved(frame, tmp_path, method):
+    complete = frame.dropna()
+    methods = {"x": "sample", "z": "cart", "f": "lda", "b": method, "u": "polyreg", "o": "polr"}
+    synthesizer = ms.Synthesizer(method=methods, m=2, seed=1, proper=True).fit(complete)
+    synthesizer.save(tmp_path / "saved.npz")
+    again = ms.load_synthesizer(tmp_path / "saved.npz")
+    assert (again.generate(2, 80, seed=3).sets == synthesizer.generate(2, 80, seed=3).sets).all()
+
+
+def test_every_column_of_an_imputation_may_have_its_own_shift(frame):
+    data = frame[["x", "z", "b"]]
+    down, up = (ms.impute(data, m=20, seed=1, method={"b": {"name": "mnar.logreg", "ums": ums}}) for ums in ("-2", "2"))
+    drawn = data["b"].isna()
+    share = [np.mean([(one.loc[drawn, "b"] == "yes").mean() for one in sets.completed()]) for sets in (down, up)]
+    assert share[0] < 0.45
+    assert share[1] > 0.85
 
 
 def test_units_keep_their_range():

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit
 
 from mice_sim.data.table import Kind
+from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.methods import _categories
 from mice_sim.synthesis.methods._unidentified import Shift
 from mice_sim.synthesis.methods.base import Fitted, Method, Predictors, Target
@@ -20,23 +21,27 @@ class MnarLogreg(Method):
     """`logreg`, with the log-odds of the second level shifted in every drawn row.
 
     ums : the shift, a sum of numbers and numbers times predictors such as "-3+2*bmi"; predictors are named as R
-    names design columns (`regsouth`), in backticks if need be. It must be given. Variables that mice takes from
-    `umx` have to be among the predictors.
+    names design columns (`regsouth`), in backticks if need be. A column's own is given in its method. Variables
+    that mice takes from `umx` have to be among the predictors.
+    proper : as in `logreg`.
     """
 
     ums: str | None = None
+    proper: bool = True
 
     kinds: ClassVar[tuple[Kind, ...]] = ("binary",)
-    proper = True
 
     def __post_init__(self) -> None:
-        Shift.parse(self.ums)
+        if self.ums is not None:
+            Shift.parse(self.ums)
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
-        """Fit y on X as `logreg` does. Raises MiceSimError if ums names what does not predict y."""
+        """Fit y on X as `logreg` does. Raises MiceSimError without ums, or if it names what does not predict y."""
+        if self.ums is None:
+            raise MiceSimError(f"mnar.logreg of '{y.column.name}' needs the option ums, such as \"-3+2*bmi\".")
         shift = Shift.parse(self.ums)
         positions = shift.positions(y, X)
-        identified = Logreg().fit(y, X, rng)
+        identified = Logreg(self.proper).fit(y, X, rng)
         if isinstance(identified, _categories.OnlyCategory):
             return identified
         assert isinstance(identified, _categories.FittedMultinomial)
