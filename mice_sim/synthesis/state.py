@@ -17,7 +17,7 @@ class WorkingState:
 
     Attributes
     ----------
-    values : float64 (columns, n). codes : int32 (columns, n), level numbers of factors.
+    values : float64 (columns, n). codes : uint16 (columns, n), level numbers of factors, 0 elsewhere.
     observed : bool (columns, n), cells that were not missing at the start.
     copy : False lets `write` change the table's own values.
     version : int64 (columns,).
@@ -28,7 +28,8 @@ class WorkingState:
         self.design = design
         self.values = table.values.copy() if copy else table.values
         self.observed = ~np.isnan(self.values)
-        self.codes = np.zeros(self.values.shape, np.int32)
+        # Rows of columns that are no factors are never touched, so they take no memory.
+        self.codes = np.zeros(self.values.shape, np.uint16)
         for j, column in enumerate(table.columns):
             if column.is_factor:
                 self.codes[j] = np.where(self.observed[j], self.values[j], 0)
