@@ -13,6 +13,7 @@ from conftest import ORACLES
 from mice_sim import MiceSimError
 from mice_sim.data import Table
 from mice_sim.synthesis.design import Design
+from mice_sim.synthesis.kernels import forest as kernel
 from mice_sim.synthesis.methods import Predictors, Target
 from mice_sim.synthesis.methods.rf import FittedForest, RandomForest
 from mice_sim.synthesis.state import WorkingState
@@ -120,6 +121,15 @@ def test_the_same_stream_gives_the_same_forest_and_another_one_another(truth):
     assert one.cut.size != other.cut.size or (one.cut != other.cut).any()
 
 
+@pytest.mark.parametrize("target", ["hgt", "gen", "reg"])
+def test_growing_subtrees_on_copies_changes_nothing(truth, target, monkeypatch):
+    y, X = look(truth, target, others(truth, target), np.arange(0, 748, 2))
+    usual = RandomForest(ntree=2).fit(y, X, np.random.default_rng(1))
+    monkeypatch.setattr(kernel, "PACKED", 40)
+    packed = RandomForest(ntree=2).fit(y, X, np.random.default_rng(1))
+    assert all(np.array_equal(a, b) for a, b in zip(vars(usual).values(), vars(packed).values(), strict=True))
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e160, 1e300])
 def test_huge_and_tiny_numbers_get_the_same_forest(truth, scale):
     y, X = look(truth, "hgt", ["age", "reg"])
@@ -153,8 +163,8 @@ def test_a_node_is_split_although_the_split_gains_nothing_as_in_ranger():
     can_split = [len(set(x[s])) == 2 and len(set(classes[s])) == 2 for s in samples]
     table = Table.from_pandas(pd.DataFrame({"x": x, "y": pd.Categorical.from_codes(classes, ["a", "b"])}))
     y, X = look(table, "y", ["x"])
-    forest = RandomForest(ntree=4000).fit(y, X, np.random.default_rng(1))
-    assert (forest.left[forest.root] >= 0).mean() == pytest.approx(np.mean(can_split), abs=0.03)
+    trees = RandomForest(ntree=4000).fit(y, X, np.random.default_rng(1))
+    assert (trees.left[trees.root] >= 0).mean() == pytest.approx(np.mean(can_split), abs=0.03)
 
 
 @pytest.mark.parametrize("options", [{"ntree": 0}, {"mtry": 1.5}, {"min_node_size": True}])

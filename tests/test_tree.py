@@ -11,6 +11,7 @@ from conftest import ORACLES
 
 from mice_sim.data import Table
 from mice_sim.synthesis.design import Design
+from mice_sim.synthesis.kernels import tree as kernel
 from mice_sim.synthesis.methods import Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart, FittedCart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
@@ -187,6 +188,42 @@ def test_rows_that_were_not_fitted_fall_where_fitted_rows_with_the_same_predicto
     predictors = [name for name in truth.names if name != target]
     tree, X, _ = grow_and_see(twins, target, predictors, half, minbucket=3, cp=1e-8)
     assert (tree.leaves(X.at(half + truth.n_rows)) == tree.leaf[half]).all()
+
+
+@pytest.mark.parametrize("target", ["hgt", "gen", "reg"])
+@pytest.mark.parametrize("method", [Cart, CartDeviance])
+def test_growing_subtrees_on_copies_changes_nothing(truth, target, method, monkeypatch):
+    predictors = [name for name in truth.names if name != target]
+    rows = np.arange(1, 748, 2)
+    usual = grow(truth, target, predictors, rows, method=method, minbucket=3, cp=1e-8)
+    monkeypatch.setattr(kernel, "PACKED", 40)
+    packed = grow(truth, target, predictors, rows, method=method, minbucket=3, cp=1e-8)
+    for name in ("leaf", "column", "cut", "left", "number", "donors"):
+        assert np.array_equal(getattr(usual, name), getattr(packed, name))
+
+
+@pytest.mark.parametrize("target", ["gen", "reg"])
+def test_a_fitted_tree_holds_no_pruned_nodes(truth, target):
+    tree = grow(truth, target, [name for name in truth.names if name != target], minbucket=3, cp=1e-2)
+    parents = tree.left[tree.left >= 0]
+    assert sorted([0, *parents, *(parents + 1)]) == list(range(tree.left.size))
+    assert set(tree.leaf) == set(np.flatnonzero(tree.left < 0))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e160, 1e300])
+def test_huge_and_tiny_numbers_get_the_same_tree(truth, scale):
+    power = 2.0 ** round(np.log2(scale))
+    j = truth.index("hgt")
+    scaled = Table(truth.columns, np.where(np.arange(len(truth.columns))[:, None] == j, power, 1.0) * truth.values)
+    one, other = (grow(table, "hgt", ["age", "reg"]) for table in (truth, scaled))
+    assert (one.cut == other.cut).all()
+    assert (one.donors * power == other.donors).all()
+
+
+def test_a_negative_cp_splits_no_node_whose_values_are_all_the_same():
+    x = np.arange(200.0)
+    table = Table.from_pandas(pd.DataFrame({"x": x, "y": (x >= 100).astype(float)}))
+    assert len(set(grow(table, "y", ["x"], cp=-1.0).leaf)) == 2
 
 
 def two_groups(first: float, second: float, kind: str) -> Table:

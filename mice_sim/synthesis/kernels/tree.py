@@ -6,6 +6,9 @@ one stable partition keeps in step: `rows` in data order and, for each numeric c
 that column's order. Nothing is ever sorted below the root. All contrasts of a factor are scanned
 from one table of per-level counts and sums.
 
+A node's rows are scattered over the whole data. Where these exceed the processor's cache, a subtree of up to `PACKED`
+rows is grown on a copy of its rows, side by side and numbered anew, in the same order; so no sum changes.
+
 Fidelity: gains are computed in the order and the arithmetic that Breiman et al. (1984) and the rpart
 report (Therneau & Atkinson 2022, §3-4) describe, so that ties break alike wherever rounding agrees.
 """
@@ -19,31 +22,34 @@ NO_SPLIT = -1
 UNSEARCHED = -2
 # A split must beat this share of the largest gain seen so far anywhere in the tree.
 RELATIVE_GAIN = 1e-10
+PACKED = 16384
+# So many rows walk down a tree side by side: the memory answers one while it is asked by the next.
+ABREAST = 256
 # A gain computed with reciprocals is as close as this to the one computed with divisions.
 ALMOST = 1 - 1e-12
 
 
 @njit(inline="always")
-def _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, floor):
-    """Return (gain, cut) of the best cut of numeric column q for a numeric target; gain 0 if none beats `floor`.
+def _scan_numbers(y, values, order, start, end, minbucket, reciprocal, floor):
+    """Return (gain, cut) of the best cut of a numeric column for a numeric target; gain 0 if none beats `floor`.
 
     The gain is S_L²/n_L + S_R²/n_R, S the sum of deviations from the node mean (so S_R = −S_L).
     """
     n = end - start
     total = 0.0
     for i in range(start, end):
-        total += y[order[q, i]]
+        total += y[order[i]]
     mean = total / n
     best, cut, nearly = 0.0, 0.0, floor * ALMOST
     left_sum = 0.0
     for i in range(start, start + minbucket - 1):
-        left_sum += y[order[q, i]] - mean
-    row = order[q, start + minbucket - 1]
-    value = values[q, row]
+        left_sum += y[order[i]] - mean
+    row = order[start + minbucket - 1]
+    value = values[row]
     for n_left in range(minbucket, n - minbucket + 1):
         left_sum += y[row] - mean
-        row = order[q, start + n_left]
-        following = values[q, row]
+        row = order[start + n_left]
+        following = values[row]
         square = left_sum * left_sum
         # Division is slow: only what comes close to the best is computed as the definition says.
         if square * (reciprocal[n_left] + reciprocal[n - n_left]) > nearly and following != value:
@@ -56,8 +62,8 @@ def _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, floor)
 
 
 @njit(inline="always")
-def _scan_classes(y_class, totals, values, order, q, start, end, minbucket, reciprocal, floor, left):
-    """Return (gain, cut) of the best cut of numeric column q for a class target; gain 0 if none beats `floor`.
+def _scan_classes(y_class, totals, values, order, start, end, minbucket, reciprocal, floor, left):
+    """Return (gain, cut) of the best cut of a numeric column for a class target; gain 0 if none beats `floor`.
 
     The gain is the drop in n·Gini: Σ_k L_k²/n_L + Σ_k R_k²/n_R − Σ_k T_k²/n.
     """
@@ -68,15 +74,15 @@ def _scan_classes(y_class, totals, values, order, q, start, end, minbucket, reci
         right_squares += totals[k] * totals[k]
     base = right_squares / n
     best, cut, nearly = 0.0, 0.0, (floor + base) * ALMOST
-    row = order[q, start]
-    value = values[q, row]
+    row = order[start]
+    value = values[row]
     for n_left in range(1, n - minbucket + 1):
         k = y_class[row]
         left_squares += 2 * left[k] + 1
         right_squares -= 2 * (totals[k] - left[k]) - 1
         left[k] += 1
-        row = order[q, start + n_left]
-        following = values[q, row]
+        row = order[start + n_left]
+        following = values[row]
         close = left_squares * reciprocal[n_left] + right_squares * reciprocal[n - n_left] > nearly
         if close and following != value and n_left >= minbucket:
             gain = left_squares / n_left + right_squares / (n - n_left) - base
@@ -198,25 +204,68 @@ def _risk(is_class, by_deviance, y, y_class, rows, start, end, totals):
 
 
 @njit(inline="always")
-def _partition(rows, q, start, end, goes_left, spare):
-    """Stably move the rows of list q that go left to the front of [start, end); return where the others begin."""
+def _partition(rows, start, end, goes_left, spare):
+    """Stably move the rows that go left to the front of [start, end); return where the others begin."""
     kept, moved = start, 0
     # Both writes always happen and one of the counters moves: no branch to mispredict.
     for i in range(start, end):
-        row = rows[q, i]
-        rows[q, kept] = row
+        row = rows[i]
+        rows[kept] = row
         spare[moved] = row
         kept += goes_left[row]
         moved += 1 - goes_left[row]
     for i in range(moved):
-        rows[q, kept + i] = spare[i]
+        rows[kept + i] = spare[i]
     return kept
+
+
+@njit(inline="always")
+def _pack(
+    is_class,
+    here,
+    slot,
+    start,
+    end,
+    order,
+    y,
+    y_class,
+    values,
+    codes,
+    home,
+    near_y,
+    near_class,
+    near_values,
+    near_codes,
+    local,
+):
+    """Copy what a node's rows hold of the columns that vary `here`, and write the copies' numbers into its lists."""
+    n = end - start
+    for i in range(n):
+        row = order[0, start + i]
+        home[i] = row
+        local[row] = i
+        near_y[i] = y[row]
+        if is_class:
+            near_class[i] = y_class[row]
+        order[0, start + i] = i
+    for q in range(here.shape[0]):
+        if not here[q]:
+            continue
+        if slot[q] == 0:
+            for i in range(n):
+                near_codes[q, i] = codes[q, home[i]]
+            continue
+        for i in range(n):
+            near_values[q, i] = values[q, home[i]]
+        for i in range(start, end):
+            order[slot[q], i] = local[order[slot[q], i]]
 
 
 @njit(cache=True, nogil=True)
 def grow(
     y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep, volatile,
-    minsplit, minbucket, cp, maxdepth, by_deviance, twin_column, twin_cut, twin_child, twin_search, twin_varies,
+    minsplit, minbucket, cp, maxdepth, by_deviance, packed_rows,
+    twin_column, twin_cut, twin_child, twin_search, twin_varies,
 ):  # fmt: skip
     """Grow and prune one tree.
 
@@ -226,7 +275,7 @@ def grow(
     n_classes : 0 for a numeric target.
     fit_rows : uint32 (n_fit,). The rows to fit on, ascending.
     values : float64 (columns, n). Numeric predictors.
-    codes : int32 (columns, n). Level numbers of factors.
+    codes : uint16 (columns, n). Level numbers of factors.
     orders : uint32 (columns, n_fit). The fit rows in ascending order of each numeric column.
     source, is_factor, keep : (design columns,). The column behind each design column, whether that is
         a factor, and whether the tree may use it.
@@ -235,33 +284,40 @@ def grow(
     volatile : (design columns,). Those that may change before this target is fitted again.
     minsplit, minbucket, cp, maxdepth : rpart's controls.
     by_deviance : whether a class tree is pruned on deviance instead of misclassification.
+    packed_rows : most rows of a subtree that is grown on a copy of them; it changes the speed alone.
     twin_… : column, cut, child, search and varies of an earlier tree for the same y, rows and controls
         on predictors that differ in volatile columns only; empty if there is none. In nodes that hold
         the same rows as in that tree, the other columns are not searched again.
 
     Returns
     -------
-    column, cut, lower_left, left, child, start, end : arrays over nodes, the root first. `left` is −1 in
-        a leaf, else the left child, and the right one follows it; `lower_left` tells whether x < cut
-        goes left; [start, end) is the node's run in `rows`. Nodes that pruning removed are unreachable,
-        but `child` still knows them.
+    column, cut, lower_left, left, start, end : arrays over nodes, the root first. `left` is −1 in a leaf, else the
+        left child, and the right one follows it; `lower_left` tells whether x < cut goes left; [start, end) is the
+        node's run in `rows`. Nodes that pruning removed are unreachable.
     rows : uint32 (n_fit,), the fit rows, leaf by leaf.
     number : int64. rpart's node numbers (children of ν are 2ν and 2ν+1).
+    child : as `left`, but known in pruned nodes too.
     search : (nodes, 3). Design column, cut and gain of the best split on columns that are not volatile;
-        column UNSEARCHED if the node was not searched. varies : (nodes, columns).
+        column UNSEARCHED if the node was not searched. varies : (nodes, columns). Both, and `child`, are
+        empty where no column is volatile, since nothing can then be learned from this tree.
     """
     n = fit_rows.shape[0]
     n_design = source.shape[0]
     n_columns = values.shape[0]
     is_class = n_classes > 0
-    capacity = 2 * n + 1
+    remember = volatile.any()
+    # No leaf has fewer than minbucket rows, and a tree has one node fewer than twice its leaves.
+    most_leaves = min(max(n // minbucket, 1), 2**maxdepth)
+    capacity = 2 * most_leaves - 1
+    remembered = capacity if remember else 0
     column = np.empty(capacity, np.int32)
     cut = np.empty(capacity)
     lower_left = np.empty(capacity, np.bool_)
     left_child = np.empty(capacity, np.int32)
-    child = np.empty(capacity, np.int32)
-    twin = np.empty(capacity, np.int32)
-    search = np.empty((capacity, 3))
+    child = np.empty(remembered, np.int32)
+    twin = np.empty(remembered, np.int32)
+    search = np.empty((remembered, 3))
+    varied = np.empty((remembered, n_columns), np.bool_)
     first = np.empty(capacity, np.int32)
     last = np.empty(capacity, np.int32)
     number = np.empty(capacity, np.int64)
@@ -273,18 +329,24 @@ def grow(
     complexity = np.empty(capacity)
     kept_risk = np.empty(capacity)  # summed risk of the leaves that the subtree keeps
     kept_splits = np.empty(capacity)
-    # Bit-like flags by node and column: whether the column still varies there.
-    varies = np.zeros((capacity, n_columns), np.bool_)
+    # Whether each column still varies in the node at this depth on the path to where we are.
+    varies = np.zeros((maxdepth + 1, n_columns), np.bool_)
 
-    # List 0 .. n_columns−1: rows by each numeric column; the last list: rows in data order.
-    order = np.empty((n_columns + 1, n), np.uint32)
-    order[n_columns] = fit_rows
+    # The first list: rows in data order; then the rows by each numeric column.
+    slot = np.zeros(n_columns, np.int32)
+    n_lists = 1
     for d in range(n_design):
         if keep[d]:
             varies[0, source[d]] = True
             if not is_factor[d]:
-                order[source[d]] = orders[source[d]]
-    rows = order[n_columns]
+                slot[source[d]] = n_lists
+                n_lists += 1
+    order = np.empty((n_lists, n), np.uint32)
+    order[0] = fit_rows
+    for q in range(n_columns):
+        if slot[q] > 0:
+            order[slot[q]] = orders[q]
+    rows = order[0]
     y_class = np.zeros(y.shape[0] if is_class else 1, np.uint32)
     if is_class:
         for i in range(n):
@@ -299,9 +361,20 @@ def grow(
     goes_left = np.zeros(y.shape[0], np.uint8)
     spare = np.empty(n, np.uint32)
 
+    # A subtree that is grown on a copy of its rows: the place of its root on the stack, and its run.
+    packed, packed_start, packed_end = -1, 0, 0
+    far_y, far_class, far_values, far_codes = y, y_class, values, codes
+    size = packed_rows if n > packed_rows else 0
+    home = np.empty(size, np.uint32)
+    local = np.empty(y.shape[0] if size > 0 else 0, np.uint32)
+    near_y, near_class = np.empty(size), np.empty(size, np.uint32)
+    near_values, near_codes = np.empty((n_columns, size)), np.empty((n_columns, size), codes.dtype)
+
     stack = np.empty(2 * (maxdepth + 2), np.int32)
     first[0], last[0], number[0], depth[0], phase[0] = 0, n, 1, 0, 0
-    twin[0] = 0 if twin_column.shape[0] > 0 else -1
+    has_twin = remember and twin_column.shape[0] > 0
+    if remember:
+        twin[0] = 0 if has_twin else -1
     n_nodes = 1
     largest_gain = 0.0
     alpha = 0.0
@@ -309,8 +382,23 @@ def grow(
     stack[0] = 0
     while top >= 0:
         t = stack[top]
+        if top < packed:
+            packed = -1
+            y, y_class, values, codes = far_y, far_class, far_values, far_codes
+            for i in range(packed_start, packed_end):
+                rows[i] = home[rows[i]]
         if phase[t] == 0:
             start, end = first[t], last[t]
+            here = varies[depth[t]]
+            if t > 0:
+                here[:] = varies[depth[t] - 1]
+            if packed < 0 and end - start <= size:
+                packed, packed_start, packed_end = top, start, end
+                _pack(
+                    is_class, here, slot, start, end, order, y, y_class, values, codes,
+                    home, near_y, near_class, near_values, near_codes, local,
+                )  # fmt: skip
+                y, y_class, values, codes = near_y, near_class, near_values, near_codes
             risk[t], mean = _risk(is_class, by_deviance, y, y_class, rows, start, end, totals)
             if t == 0:
                 alpha = cp * risk[0]
@@ -318,8 +406,9 @@ def grow(
             complexity[t] = alpha
             kept_risk[t] = risk[t]
             kept_splits[t] = 0
-            left_child[t], child[t], column[t], cut[t], lower_left[t] = -1, -1, NO_SPLIT, 0.0, False
-            search[t, 0] = UNSEARCHED
+            left_child[t], column[t], cut[t], lower_left[t] = -1, NO_SPLIT, 0.0, False
+            if remember:
+                child[t], search[t, 0] = -1, UNSEARCHED
             top -= 1
             n_here = end - start
             if n_here < max(minsplit, 2 * minbucket):
@@ -329,18 +418,18 @@ def grow(
 
             # First the columns that stay as they are, or what the twin knows of them; then the volatile ones.
             best, best_column, best_cut = 0.0, NO_SPLIT, 0.0
-            known = twin[t] >= 0 and twin_search[twin[t], 0] != UNSEARCHED
+            known = has_twin and twin[t] >= 0 and twin_search[twin[t], 0] != UNSEARCHED
             if known:
                 best_column, best_cut = int(twin_search[twin[t], 0]), twin_search[twin[t], 1]
                 best = twin_search[twin[t], 2]
                 for d in range(n_design):
                     if not volatile[d]:
-                        varies[t, source[d]] = twin_varies[twin[t], source[d]]
+                        here[source[d]] = twin_varies[twin[t], source[d]]
             for turn in range(1 if known else 0, 2):
                 tallied, present, lowest, highest, settled = -1, 0, 0, 0, False
                 for d in range(n_design):
                     q = source[d]
-                    if not keep[d] or not varies[t, q] or volatile[d] != (turn == 1):
+                    if not keep[d] or not here[q] or volatile[d] != (turn == 1):
                         continue
                     if is_factor[d]:
                         if q != tallied:
@@ -348,7 +437,7 @@ def grow(
                             present, lowest, highest = _tally(
                                 is_class, y, y_class, codes, q, rows, start, end, mean, counts, sums, table
                             )
-                            varies[t, q] = present > 1
+                            here[q] = present > 1
                             settled = present < 2
                         if settled:
                             continue
@@ -362,23 +451,36 @@ def grow(
                             )
                         # Two levels can be parted in one way only: the first contrast that tells them apart.
                         settled = present == 2 and score[d, lowest] != score[d, highest]
-                    elif values[q, order[q, start]] == values[q, order[q, end - 1]]:
-                        varies[t, q] = False
+                    elif values[q, order[slot[q], start]] == values[q, order[slot[q], end - 1]]:
+                        here[q] = False
                         continue
                     elif is_class:
                         gain, place = _scan_classes(
-                            y_class, totals, values, order, q, start, end, minbucket, reciprocal, best, class_left
+                            y_class,
+                            totals,
+                            values[q],
+                            order[slot[q]],
+                            start,
+                            end,
+                            minbucket,
+                            reciprocal,
+                            best,
+                            class_left,
                         )
                     else:
-                        gain, place = _scan_numbers(y, values, order, q, start, end, minbucket, reciprocal, best)
+                        gain, place = _scan_numbers(
+                            y, values[q], order[slot[q]], start, end, minbucket, reciprocal, best
+                        )
                     if gain > best or (gain == best and gain > 0 and d < best_column):
                         best, best_column, best_cut = gain, d, place
-                if turn == 0:
+                if turn == 0 and remember:
                     search[t, 0], search[t, 1], search[t, 2] = best_column, best_cut, best
             if known:
                 search[t] = twin_search[twin[t]]
+            if remember:
+                varied[t] = here
             # Numeric gains are compared across nodes as shares of the node's risk.
-            share = best if is_class else best / risk[t]
+            share = best if is_class or risk[t] == 0 else best / risk[t]
             largest_gain = max(largest_gain, share)
             if best_column == NO_SPLIT or share <= RELATIVE_GAIN * largest_gain:
                 continue
@@ -400,21 +502,23 @@ def grow(
             if not lower_left[t]:
                 for i in range(start, end):
                     goes_left[rows[i]] = 1 - goes_left[rows[i]]
-            middle = _partition(order, n_columns, start, end, goes_left, spare)
+            middle = _partition(rows, start, end, goes_left, spare)
             if max(middle - start, end - middle) >= minsplit:
                 for d in range(n_design):
                     q = source[d]
-                    if keep[d] and not is_factor[d] and varies[t, q]:
-                        _partition(order, q, start, end, goes_left, spare)
+                    if keep[d] and not is_factor[d] and here[q]:
+                        _partition(order[slot[q]], start, end, goes_left, spare)
 
-            column[t], cut[t], left_child[t], child[t] = best_column, best_cut, n_nodes, n_nodes
-            twin_split = twin[t] >= 0 and not volatile[best_column]
-            twin_split = twin_split and twin_column[twin[t]] == best_column and twin_cut[twin[t]] == best_cut
+            column[t], cut[t], left_child[t] = best_column, best_cut, n_nodes
             for side in range(2):
                 c = n_nodes + side
                 depth[c], phase[c], number[c] = depth[t] + 1, 0, 2 * number[t] + side
-                varies[c] = varies[t]
-                twin[c] = twin_child[twin[t]] + side if twin_split else -1
+            if remember:
+                child[t] = n_nodes
+                alike = has_twin and twin[t] >= 0 and not volatile[best_column]
+                alike = alike and twin_column[twin[t]] == best_column and twin_cut[twin[t]] == best_cut
+                for side in range(2):
+                    twin[n_nodes + side] = twin_child[twin[t]] + side if alike else -1
             first[n_nodes], last[n_nodes] = start, middle
             first[n_nodes + 1], last[n_nodes + 1] = middle, end
             bound[n_nodes] = min(risk[t], bound[t]) - alpha
@@ -460,10 +564,28 @@ def grow(
                 kept_risk[t] = risk_left + risk_right
                 kept_splits[t] = splits_left + splits_right + 1
 
+    known_nodes = n_nodes if remember else 0
     return (
-        column[:n_nodes], cut[:n_nodes], lower_left[:n_nodes], left_child[:n_nodes], child[:n_nodes],
-        first[:n_nodes], last[:n_nodes], rows.copy(), number[:n_nodes], search[:n_nodes], varies[:n_nodes],
+        column[:n_nodes], cut[:n_nodes], lower_left[:n_nodes], left_child[:n_nodes], first[:n_nodes], last[:n_nodes],
+        rows.copy(), number[:n_nodes], child[:known_nodes], search[:known_nodes], varied[:known_nodes],
     )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def without_pruned(column, cut, lower_left, left, start, end, number):
+    """Return the same arrays over nodes, level by level, without those that pruning left unreachable."""
+    source = np.empty(column.shape[0], np.int32)
+    child = np.empty(column.shape[0], np.int32)
+    source[0], size, t = 0, 1, 0
+    while t < size:
+        old = left[source[t]]
+        child[t] = size if old >= 0 else -1
+        if old >= 0:
+            source[size], source[size + 1] = old, old + 1
+            size += 2
+        t += 1
+    kept = source[:size]
+    return column[kept], cut[kept], lower_left[kept], child[:size].copy(), start[kept], end[kept], number[kept]
 
 
 @njit(cache=True, nogil=True)
@@ -486,17 +608,27 @@ def assign_fitted(left, start, end, rows, leaf):
 @njit(cache=True, nogil=True)
 def assign(rows, values, codes, source, is_factor, score, column, cut, lower_left, left, leaf):
     """Write into `leaf` (len(rows),) the leaf that each row falls into, where it is not known (negative) yet."""
-    for i in range(rows.shape[0]):
-        if leaf[i] >= 0:
-            continue
-        row = rows[i]
-        t = 0
-        while left[t] >= 0:
-            d = column[t]
-            q = source[d]
-            x = score[d, codes[q, row]] if is_factor[d] else values[q, row]
-            t = left[t] + ((x < cut[t]) != lower_left[t])
-        leaf[i] = t
+    under_way = np.empty(ABREAST, np.int64)
+    for begin in range(0, rows.shape[0], ABREAST):
+        walking = 0
+        for i in range(begin, min(begin + ABREAST, rows.shape[0])):
+            if leaf[i] < 0:
+                leaf[i] = 0
+                under_way[walking] = i
+                walking += 1
+        while walking > 0:
+            arrived = walking
+            walking = 0
+            for k in range(arrived):
+                i = under_way[k]
+                t = leaf[i]
+                if left[t] >= 0:
+                    d, row = column[t], rows[i]
+                    q = source[d]
+                    x = score[d, codes[q, row]] if is_factor[d] else values[q, row]
+                    leaf[i] = left[t] + ((x < cut[t]) != lower_left[t])
+                    under_way[walking] = i
+                    walking += 1
 
 
 @njit(cache=True, nogil=True)

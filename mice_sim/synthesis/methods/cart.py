@@ -71,15 +71,18 @@ class Cart(Method):
         nodes = tree.grow(
             values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
             design.source, design.is_factor, design.score, design.by_score, X.keep, X.volatile,
-            self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth, self.by_deviance,
+            self.minsplit or 3 * self.minbucket, self.minbucket, float(self.cp), self.maxdepth,
+            self.by_deviance, tree.PACKED,
             *(previous.memory if previous and previous.memory else NO_MEMORY),
         )  # fmt: skip
-        column, cut, lower_left, left, child, start, end, rows, number, search, varies = nodes
+        column, cut, lower_left, left, start, end, rows, number, child, search, varied = nodes
+        memory = (column, cut, child, search, varied) if child.size else None
+        column, cut, lower_left, left, start, end, number = tree.without_pruned(
+            column, cut, lower_left, left, start, end, number
+        )
         leaf = np.full(values.size, -1, np.int32)
         tree.assign_fitted(left, start, end, rows, leaf)
-        memory = (column, cut, child, search, varies)
-        donors = y.values[rows]
-        return FittedCart(column, cut, lower_left, left, start, end, donors, number, state, leaf, memory)
+        return FittedCart(column, cut, lower_left, left, start, end, y.values[rows], number, state, leaf, memory)
 
 
 # What a tree remembers for the next fit: column, cut, child, search, varies of every node.
@@ -90,7 +93,7 @@ NO_MEMORY = (
 
 @dataclass(frozen=True)
 class FittedCart:
-    """A grown tree: arrays over nodes as `tree.grow` returns them, and the values to draw, leaf by leaf.
+    """A grown tree: arrays over nodes as `tree.without_pruned` returns them, and the values to draw, leaf by leaf.
 
     state, leaf : what it was fitted on, and the leaf of every fitted row. memory : for the next fit.
     """

@@ -47,12 +47,14 @@ class RandomForest(Method):
                 values, n_classes, y.rows, state.values, state.codes, state.orders(y.rows),
                 design.source, design.is_factor, design.score, design.by_score,
                 kept, min(self.mtry or math.isqrt(kept.size), kept.size),
-                self.min_node_size or (1 if n_classes else 5), rng,
+                self.min_node_size or (1 if n_classes else 5), forest.PACKED, rng,
             )
             for _ in range(self.ntree)
         ]  # fmt: skip
-        column, cut, left, start, end, rows = (np.concatenate(parts) for parts in zip(*trees, strict=True))
         sizes = [tree[0].size for tree in trees]
+        parts = [list(part) for part in zip(*trees, strict=True)]
+        del trees  # each part is freed once it is joined: trees of a million rows are larger than the data
+        column, cut, left, start, end, rows = (np.concatenate(parts.pop(0)) for _ in range(len(parts)))
         root = np.cumsum([0, *sizes[:-1]], dtype=np.int32)
         left[left >= 0] += np.repeat(root, sizes)[left >= 0]
         return FittedForest(root, column, cut, left, start, end, y.values[rows].reshape(self.ntree, -1))
