@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -215,6 +216,18 @@ def test_separated_classes_are_called_unidentified_and_a_prior_identifies_them()
     # At the maximum the score of the slope is its penalty.
     probability = 1 / (1 + np.exp(-(x @ theta[0])))
     assert x[:, 1] @ (y - probability) == pytest.approx(0.01 * theta[0, 1], rel=1e-6)
+
+
+@pytest.mark.parametrize(("method", "name"), [("logreg", "b"), ("polyreg", "u"), ("polr", "o")])
+def test_a_fit_does_not_hang_on_where_it_starts(problem, method, name):
+    one, made_so = problem(name), METHODS[method]()
+    fitted = one.fit(made_so)
+    slopes = "slopes" if method == "polr" else "theta"
+    for far in (1.5, -3.0, 100.0, -1e4):
+        begin = replace(fitted, **{slopes: far * getattr(fitted, slopes)})
+        again = made_so.fit(one.y, one.x, None, start=begin)
+        assert again.notes == ()
+        np.testing.assert_allclose(getattr(again, slopes), getattr(fitted, slopes), rtol=1e-6, atol=1e-9)
 
 
 # ---- draws of parameters

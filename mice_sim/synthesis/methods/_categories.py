@@ -168,15 +168,20 @@ def fit_multinomial(
     draws_theta : whether theta is drawn anew in every draw. maxit : most steps of Newton's method. start : an earlier
     fit, near which the maximum is looked for first.
     """
-    penalty = np.zeros(rows.x.shape[1])
     zero = np.zeros((classes.count - 1, rows.x.shape[1]))
     near = start.theta if isinstance(start, FittedMultinomial) and start.theta.shape == zero.shape else zero
-    ending, theta, factor = likelihood.multinomial(rows.x, rows.y, classes.count, rows.weights, penalty, maxit, near)
+
+    def maximise(penalty: np.ndarray, begin: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+        return likelihood.multinomial(rows.x, rows.y, classes.count, rows.weights, penalty, maxit, begin)
+
+    penalty = np.zeros(zero.shape[1])
+    ending, theta, factor = maximise(penalty, near)
+    if ending != likelihood.CONVERGED and near is not zero:
+        # The likelihood is flat far from its maximum, so a poor start may lead nowhere.
+        ending, theta, factor = maximise(penalty, zero)
     if ending == likelihood.UNIDENTIFIED:
         penalty[1:] = PRIOR_PRECISION
-        ending, theta, factor = likelihood.multinomial(
-            rows.x, rows.y, classes.count, rows.weights, penalty, maxit, zero
-        )
+        ending, theta, factor = maximise(penalty, zero)
         notes += (("added a ridge", "predictors separate the categories or depend on each other"),)
     if ending == likelihood.STOPPED:
         notes += (("stopped before convergence", f"{maxit} steps of the multinomial fit were taken"),)

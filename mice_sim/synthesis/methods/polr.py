@@ -58,6 +58,8 @@ class Polr(Method):
         x = np.ascontiguousarray(rows.x[:, 1:])
         near = np.concatenate([start.slopes, start.cuts]) if isinstance(start, FittedPolr) else FROM_SCRATCH
         ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, near)
+        if not ok and near is not FROM_SCRATCH:  # a poor start may lead nowhere
+            ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, FROM_SCRATCH)
         if not ok:
             return self._fall_back(classes, y, X, "proportional odds have no finite maximum of the likelihood")
         slopes, cuts = np.split(theta, [x.shape[1]])
