@@ -79,7 +79,8 @@ def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray, both: n
     pairs[x[both].astype(int), y[both].astype(int)] = True
     if (pairs.sum(axis=0) > 1).any() or (pairs.sum(axis=1) > 1).any() or pairs.sum() < 2:
         return None
-    for values, told in ((y, pairs.any(axis=0)), (x, pairs.any(axis=1))):
+    known: list[tuple[np.ndarray, np.ndarray]] = [(y, np.any(pairs, axis=0)), (x, np.any(pairs, axis=1))]
+    for values, told in known:
         # A level that is never there together with one of the other's tells nothing about it.
         if not told[values[~np.isnan(values)].astype(int)].all():
             return None
