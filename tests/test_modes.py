@@ -273,3 +273,26 @@ def test_what_cannot_work_is_said_in_one_sentence(complete, options, words):
         ms.synthesize(complete, m=1, seed=1, **options)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# ---- predictors chosen by correlation
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # What mice 3.15 says: quickpred(boys, mincor = .1, minpuc = .3), and the same as in the options.
+        (
+            {"mincor": 0.1, "minpuc": 0.3},
+            "000000000 101010001 100011111 101010000 111100000 111110000 111110000 111110000 111010000",
+        ),
+        (
+            {"mincor": 0.3, "include": ["reg"], "exclude": ["age"], "method": "kendall"},
+            "000000000 001111111 010111111 011011111 011101111 011110111 011111011 011111101 000000000",
+        ),
+    ],
+)
+def test_quickpred_chooses_what_mice_chooses(boys, options, expected):
+    chosen = ms.quickpred(boys, **options)
+    assert [*chosen.index] == [*chosen.columns] == [*boys.columns]
+    assert [*map("".join, chosen.to_numpy().astype(str))] == expected.split()

@@ -160,7 +160,7 @@ def quickpred(
     chosen &= shares >= minpuc
     chosen[list(exclude)] = False
     chosen[list(include)] = True
-    matrix = chosen.to_numpy(dtype=int)
+    matrix = chosen.to_numpy(dtype=int, copy=True)
     np.fill_diagonal(matrix, 0)
     matrix[observed.all().to_numpy()] = 0
     return pd.DataFrame(matrix, index=names, columns=names)
