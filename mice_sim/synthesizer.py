@@ -49,9 +49,8 @@ class Synthesizer:
         for decision in spec.decisions:
             log.add(decision)
         streams = named_streams(self.seed, "sequential")
-        self._model = engine.fit(table, spec, streams, log)
+        self._model, given = engine.fit(table, spec, streams, log)
         self._columns = table.columns
-        given = {j: table.values[j] for j in self._kept()}
         trial = engine.generate(self._model, 1, table.n_rows, _trial(streams), given)[0]
         self.card = audit.card(table, self._model, trial, log) | {"mice_sim": _version()}
         return self
@@ -66,14 +65,14 @@ class Synthesizer:
         """
         if self._model is None:
             raise MiceSimError("The synthesiser has learned nothing yet; call fit(data) or load one.")
-        kept = {j: self._columns[j].name for j in self._kept()}
+        kept = {j: self._columns[j].name for j in self._model.kept}
         fixed = self._given(given, kept)
         k = k or (len(given) if given is not None else self._model.origin.n)
         for name, number in (("m", m), ("k", k)):
             whole(name, number)
         if given is not None and len(given) != k:
             raise MiceSimError(f"k is {k}, but the given columns have {len(given)} rows; make them agree.")
-        sets = engine.generate(self._model, m, k, named_streams(seed, "sequential"), fixed)
+        sets = engine.generate(self._model, m, k, named_streams(seed, "sequential"), [fixed] * len(self._model.parts))
         origin = self._model.origin
         made = type(origin)(**{**vars(origin), "k": k, "m": m})
         nothing = Table(self._columns, np.zeros((len(self._columns), 0)))
@@ -87,10 +86,6 @@ class Synthesizer:
         if self._model is None:
             raise MiceSimError("The synthesiser has learned nothing yet; call fit(data) first.")
         saved.save(path, self._model, self._columns, self.card)
-
-    def _kept(self) -> list[int]:
-        assert self._model is not None
-        return [j for j in self._model.parts[0][0].sequence.kept if j not in self._model.spec.strata]
 
     def _given(self, given: pd.DataFrame | None, kept: dict[int, str]) -> dict[int, np.ndarray]:
         if not kept:

@@ -156,3 +156,25 @@ def test_a_derived_column_does_not_predict_where_its_parents_go_missing():
     assert drawn["y"].notna().all()
     assert drawn["x"].isna().any()
     assert drawn["twice"].equals(drawn["x"] * 2)
+
+
+def test_a_two_step_synthesis_keeps_the_imputed_values_of_a_column():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=60)
+    data = pd.DataFrame({"x": np.where(rng.random(60) < 0.3, np.nan, x), "y": x + rng.normal(size=60)})
+    syn = ms.synthesize(data, m=2, r=2, missing="two-step", where=["y"], imputation={"maxit": 1}, seed=1)
+    imputed = syn.sets[:, 0]
+    assert not np.isnan(syn.sets).any()
+    assert (imputed[0] == imputed[1]).all()
+    assert (imputed[0] != imputed[2]).any()
+    assert (imputed[:, data["x"].notna()] == data["x"].dropna().to_numpy()).all()
+    ms.Synthesizer(m=2, r=2, missing="two-step", where=["y"], seed=1).fit(data)
+
+
+@pytest.mark.parametrize("mode", ["linked", "sequential"])
+def test_two_steps_are_taken_where_twins_fill_every_hole(mode):
+    x = np.random.default_rng(1).normal(size=60)
+    data = pd.DataFrame({"x": x, "twice": 2 * x})
+    data.loc[:9, "x"] = np.nan
+    syn = ms.synthesize(data, m=2, r=2, mode=mode, missing="two-step", seed=1)
+    assert len(syn.sets) == syn.origin.m * syn.origin.r == 4

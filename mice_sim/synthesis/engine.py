@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,8 @@ from mice_sim.synthesis.sequential import FittedSequence
 from mice_sim.synthesis.spec import Specification
 
 Tick = Callable[[], None]
+# Values (k,) of the columns that are not drawn, by column number.
+Given = Mapping[int, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Model:
     origin: Origin
     parts: tuple[tuple[Stratum, ...], ...]
 
+    @property
+    def kept(self) -> list[int]:
+        """Numbers of the columns that are neither drawn nor computed nor strata, but given."""
+        return [j for j in self.parts[0][0].sequence.kept if j not in self.spec.strata]
+
 
 def run(
     table: Table,
@@ -48,18 +55,15 @@ def run(
 ) -> np.ndarray:
     """Return the sets as float64 (sets, columns, rows); two-step sets are ordered by imputation."""
     if spec.mode == "sequential":
-        model = fit(table, spec, streams, log, chain, tick)
-        given = {j: table.values[j] for j in model.parts[0][0].sequence.kept if j not in spec.strata}
+        model, given = fit(table, spec, streams, log, chain, tick)
         return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
-    table = twins.fill(table, spec.derived)
     if not _two_step(table, spec):
-        return chained.run(table, spec, streams, log, chain, tick)
-    cells = spec.replaced(~np.isnan(table.values))
-    once = replace(spec, m=spec.r, where=cells)
+        return chained.run(twins.fill(table, spec.derived), spec, streams, log, chain, tick)
+    once = replace(spec, m=spec.r, where=spec.replaced(~np.isnan(twins.fill(table, spec.derived).values)))
     return np.concatenate(
         [
-            chained.run(Table(table.columns, completed), once, _after(streams, i * spec.r), log, tick=tick)
-            for i, completed in enumerate(_imputations(table, spec, streams, log, chain, tick))
+            chained.run(completed, once, _after(streams, i * spec.r), log, tick=tick)
+            for i, completed in enumerate(_tables(table, spec, streams, log, chain, tick))
         ]
     )
 
@@ -68,11 +72,14 @@ def _two_step(table: Table, spec: Specification) -> bool:
     return spec.imputation is not None and bool(np.isnan(table.values).any())
 
 
-def _imputations(table: Table, spec: Specification, streams: Streams, log: EventLog, chain, tick: Tick) -> np.ndarray:
+def _tables(table: Table, spec: Specification, streams: Streams, log: EventLog, chain, tick: Tick) -> list[Table]:
+    """Return what is synthesised: the imputations of a two-step synthesis, or the table itself."""
+    if not _two_step(table, spec):
+        return [table]
     assert spec.imputation is not None
-    return chained.run(
-        table, spec.imputation, lambda i, name, k: streams(i, f"imputation of {name}", k), log, chain, tick
-    )
+    own = lambda i, name, k: streams(i, f"imputation of {name}", k)  # noqa: E731
+    completed = chained.run(twins.fill(table, spec.derived), spec.imputation, own, log, chain, tick)
+    return [Table(table.columns, values) for values in completed]
 
 
 def _after(streams: Streams, number: int) -> Streams:
@@ -87,19 +94,20 @@ def fit(
     log: EventLog,
     chain: ChainStatistics | None = None,
     tick: Tick = lambda: None,
-) -> Model:
-    """Fit a sequential synthesis to the real data, or to each of its imputations."""
+) -> tuple[Model, list[Given]]:
+    """Fit a sequential synthesis to the real data, or to each of its imputations.
+
+    Returns the model and, for each of its parts, the values of the columns that are not drawn.
+    """
     origin = spec.origin(table)
-    if spec.missing == "two-step":
-        table = twins.fill(table, spec.derived)
-    if not _two_step(table, spec):
-        return Model(spec, origin, (_fit_strata(table, spec, streams, log),))
-    once = replace(spec, m=spec.r)
-    parts = [
-        _fit_strata(Table(table.columns, completed), once, _after(streams, i * spec.r), log)
-        for i, completed in enumerate(_imputations(table, spec, streams, log, chain, tick))
-    ]
-    return Model(spec, origin, tuple(parts))
+    tables = _tables(table, spec, streams, log, chain, tick)
+    if origin.missing == "two-step":
+        once = replace(spec, m=spec.r)
+        parts = [_fit_strata(part, once, _after(streams, i * spec.r), log) for i, part in enumerate(tables)]
+    else:
+        parts = [_fit_strata(table, spec, streams, log)]
+    model = Model(spec, origin, tuple(parts))
+    return model, [{j: part.values[j] for j in model.kept} for part in tables]
 
 
 def _fit_strata(table: Table, spec: Specification, streams: Streams, log: EventLog) -> tuple[Stratum, ...]:
@@ -131,11 +139,12 @@ def _within(streams: Streams, stratum: int) -> Streams:
 
 
 def generate(
-    model: Model, m: int, k: int, streams: Streams, given: Mapping[int, np.ndarray], tick: Tick = lambda: None
+    model: Model, m: int, k: int, streams: Streams, given: Sequence[Given], tick: Tick = lambda: None
 ) -> np.ndarray:
     """Return m (two-step: m times r) sets of k records as float64 (sets, columns, k).
 
-    given : values (k,) of the columns that are not drawn. Raises MiceSimError where the model has fewer fits.
+    given : values of the columns that are not drawn, for each part of the model. Raises MiceSimError where the model
+    has fewer fits.
     """
     most = _most_sets(model)
     if m > most:
@@ -144,13 +153,13 @@ def generate(
         )
     if model.origin.missing == "two-step":
         r = model.spec.r
-        jobs = [(strata, s, _after(streams, i * r)) for i, strata in enumerate(model.parts[:m]) for s in range(r)]
+        jobs = [(i, s, _after(streams, i * r)) for i in range(m) for s in range(r)]
     else:
-        jobs = [(model.parts[0], i, streams) for i in range(m)]
+        jobs = [(0, i, streams) for i in range(m)]
     first = model.parts[0][0].sequence
     sets = np.zeros((len(jobs), len(first.table.columns) - len(first.splits), k))
-    for result, (strata, number, own) in zip(sets, jobs, strict=True):
-        _one_set(strata, number, own, given, result)
+    for result, (part, number, own) in zip(sets, jobs, strict=True):
+        _one_set(model.parts[part], number, own, given[part], result)
         tick()
     return sets
 
@@ -164,9 +173,7 @@ def _most_sets(model: Model) -> float:
     return min(several, default=np.inf) if model.spec.m > 1 else np.inf
 
 
-def _one_set(
-    strata: tuple[Stratum, ...], number: int, streams: Streams, given: Mapping[int, np.ndarray], result: np.ndarray
-) -> None:
+def _one_set(strata: tuple[Stratum, ...], number: int, streams: Streams, given: Given, result: np.ndarray) -> None:
     spec = strata[0].sequence.spec
     if not spec.strata:
         sequential.generate(strata[0].sequence, number, streams, given, result)

@@ -79,9 +79,9 @@ def _relabel(column: Column, twin: Column, y: np.ndarray, x: np.ndarray, both: n
     pairs[x[both].astype(int), y[both].astype(int)] = True
     if (pairs.sum(axis=0) > 1).any() or (pairs.sum(axis=1) > 1).any() or pairs.sum() < 2:
         return None
-    known: list[tuple[np.ndarray, np.ndarray]] = [(y, np.any(pairs, axis=0)), (x, np.any(pairs, axis=1))]
-    for values, told in known:
+    for values, axis in ((y, 0), (x, 1)):
         # A level that is never there together with one of the other's tells nothing about it.
+        told: np.ndarray = np.any(pairs, axis=axis)
         if not told[values[~np.isnan(values)].astype(int)].all():
             return None
     return Relabel(column.name, twin.name, tuple(int(row.argmax()) if row.any() else -1 for row in pairs))
