@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from mice_sim.data import Table
+from mice_sim.synthesis import moments
 from mice_sim.synthesis.design import Design
 
 
@@ -39,6 +40,7 @@ class WorkingState:
         self._scaled = np.zeros((size, table.n_rows))
         self._variance = np.zeros(size)
         self._correlation = np.zeros((size, size))
+        self._blocked = moments.BlockedMoments(size)
         # Columns that have changed since they were last sorted, and since their moments were taken.
         self._unsorted = set(range(len(table.columns)))
         self._unmeasured = set(range(len(table.columns)))
@@ -85,6 +87,8 @@ class WorkingState:
         Shapes (D + columns,) and (D + columns, D + columns); a constant has correlation 0. If `rows` are not all rows,
         only the entries of the design columns in `mask` and of column `target` are filled in.
         """
+        if rows.size > moments.MANY:
+            return self._blocked_moments(rows)
         if rows.size < self.values.shape[1]:
             d = self.design
             return _moments(self.values, self.codes, d.source, d.is_factor, d.score, target, mask, rows)
@@ -100,6 +104,17 @@ class WorkingState:
             self._correlation[:, at] = product.T
             self._unmeasured.clear()
         return self._variance, self._correlation
+
+    def _blocked_moments(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        whole = rows.size == self.values.shape[1]
+        blocked = self._blocked if whole else moments.BlockedMoments(self._variance.size)
+        changed = sorted(self._unmeasured) if whole else range(len(self.columns))
+        if changed:
+            at = np.concatenate([self._design_rows(j) for j in changed])
+            blocked.update(self.design, self.values, self.codes, rows, at)
+        if whole:
+            self._unmeasured.clear()
+        return blocked.result(rows.size)
 
     def _design_rows(self, j: int) -> np.ndarray:
         return np.append(np.flatnonzero(self.design.source == j), len(self.design.names) + j)
