@@ -81,6 +81,7 @@ COMPANIONS = {
     "resampling=fresh": ["data=mvn", "analysis=regression"],
     "resampling=subsample": ["resampling.n=300"],
     "analysis=regression": ["data=mvn"],
+    "synthesis=impute": ["+resampling/amputation=mcar"],
 }  # fmt: skip
 
 

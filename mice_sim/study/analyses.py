@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from mice_sim.analysis import descriptives as d
 from mice_sim.analysis.discrimination import CONFUSION, discriminate
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.origin import Origin
 from mice_sim.pooling import INFERENCE, Rule, get_rule, inference, pool, pool_statistics
 from mice_sim.study.populations import Population
 
@@ -42,22 +43,29 @@ Values = tuple[np.ndarray, np.ndarray]
 
 
 class Analysis(Protocol):
-    """`blocks` says which rows an analysis gives; one that is not `on_single` needs synthetic sets."""
+    """`blocks` says which rows an analysis gives; one that is not `on_single` needs synthetic sets.
+
+    `rule` is the combining rule, or None where plain averages are taken.
+    """
 
     @property
     def blocks(self) -> tuple[Block, ...]: ...
+
+    @property
+    def rule(self) -> Rule | None: ...
 
     on_single: bool
 
     def single(self, values: np.ndarray) -> Values: ...
 
-    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]: ...
+    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]: ...
 
 
 class StatisticsAnalysis:
     """Descriptive statistics, averaged over the sets, on Fisher's z scale if asked."""
 
     on_single = True
+    rule = None
 
     def __init__(self, name: str, compute: Callable[[np.ndarray], Statistics], truth: Table, pool_name: str):
         if pool_name not in STATISTICS_POOLS:
@@ -76,8 +84,28 @@ class StatisticsAnalysis:
         flat = self._flat(values)
         return flat, np.zeros_like(flat)
 
-    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
+    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
         return [pool_statistics(np.array([self._flat(values) for values in sets]), *self._scale)]
+
+
+class Model:
+    """A regression model of a study. However many rules pool it, sets are fitted once: the last ones are remembered."""
+
+    def __init__(self, kind: str, formula: ModelFormula, truth: Table):
+        self._fit, self._formula = MODELS[kind], formula
+        original = self._fit(formula, truth.values)
+        self.terms, self._start = original.terms, original.estimate
+        self._last: tuple[np.ndarray | None, list[Estimates]] = (None, [])
+
+    def of(self, values: np.ndarray) -> Estimates:
+        return self._fit(self._formula, values, self._start)
+
+    def of_sets(self, sets: np.ndarray) -> list[Estimates]:
+        known, fits = self._last
+        if known is not sets:
+            fits = [self.of(values) for values in sets]
+            self._last = (sets, fits)
+        return fits
 
 
 class ModelAnalysis:
@@ -85,19 +113,17 @@ class ModelAnalysis:
 
     on_single = True
 
-    def __init__(self, name: str, kind: str, formula: ModelFormula, truth: Table, rule: Rule, level: float):
-        self._fit, self._formula, self._rule, self._level = MODELS[kind], formula, rule, level
-        original = self._fit(formula, truth.values)
-        self._start = original.estimate
-        self.blocks = (Block(name, original.terms, INFERENCE),)
+    def __init__(self, name: str, model: Model, rule: Rule, level: float):
+        self._model, self.rule, self._level = model, rule, level
+        self.blocks = (Block(name, model.terms, INFERENCE),)
 
     def single(self, values: np.ndarray) -> Values:
-        fit = self._fit(self._formula, values, self._start)
+        fit = self._model.of(values)
         flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level).ravel()
         return flat, np.zeros_like(flat)
 
-    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
-        return [pool_estimates([self._fit(self._formula, v, self._start) for v in sets], self._rule, self._level)]
+    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
+        return [pool_estimates(self._model.of_sets(sets), self.rule, self._level, origin)]
 
 
 class DiscriminationAnalysis:
@@ -106,27 +132,27 @@ class DiscriminationAnalysis:
     on_single = False
 
     def __init__(self, name: str, formula: ModelFormula, truth: Table, rule: Rule, level: float):
-        self._formula, self._rule, self._level = formula, rule, level
+        self._formula, self.rule, self._level = formula, rule, level
         self._true = formula.matrix(truth.values)
         self.blocks = (Block(name, formula.names, INFERENCE), Block("confusion", ("all",), CONFUSION))
 
     def single(self, values: np.ndarray) -> Values:
         raise NotImplementedError("discrimination compares synthetic sets with the reference data")
 
-    def pooled(self, sets: np.ndarray, rng: np.random.Generator) -> list[Values]:
+    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
         fits, confusions = [], []
         for values in sets:
             fit, confusion = discriminate(self._formula, self._formula.matrix(values), self._true, rng)
             fits.append(fit)
             confusions.append(np.concatenate(list(confusion.values.values())))
-        return [pool_estimates(fits, self._rule, self._level), pool_statistics(np.array(confusions))]
+        return [pool_estimates(fits, self.rule, self._level, origin), pool_statistics(np.array(confusions))]
 
 
-def pool_estimates(fits: list[Estimates], rule: Rule, level: float) -> Values:
-    """Pool the fits of m sets; rows as in `INFERENCE`, term by term."""
+def pool_estimates(fits: list[Estimates], rule: Rule, level: float, origin: Origin) -> Values:
+    """Pool the fits of sets of this origin; rows as in `INFERENCE`, term by term."""
     q = np.array([fit.estimate for fit in fits])
     u = np.array([fit.variance for fit in fits])
-    value, variance = pool(q, u, rule, fits[0].df_residual, level)
+    value, variance = pool(q, u, rule, fits[0].df_residual, level, origin.k / origin.n, origin.r)
     return value.ravel(), variance.ravel()
 
 
@@ -142,16 +168,26 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
     if sum(given.get("kind") == "discrimination" for given in config.values()) > 1:
         raise MiceSimError("A study takes one analysis of kind discrimination; drop the others.")
-    return {name: _make(name, given, pooling, truth) for name, given in config.items()}
+    models: dict[tuple[str, str], Model] = {}
+    return {name: _make(name, given, pooling, truth, models) for name, given in config.items()}
 
 
-def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth: Table) -> Analysis:
+KEYS = ("kind", "formula", "truth", "variants")
+
+
+def _make(
+    name: str,
+    given: Mapping[str, Any],
+    pooling: Mapping[str, Any],
+    truth: Table,
+    models: dict[tuple[str, str], Model],
+) -> Analysis:
     kind, kinds = str(given.get("kind", "")), [*STATISTICS, *MODELS, "discrimination"]
     if kind not in kinds:
         raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, kinds)}")
     for key in given:
-        if key not in ("kind", "formula", "truth"):
-            raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, ['kind', 'formula', 'truth'])}")
+        if key not in KEYS:
+            raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, KEYS)}")
     if name not in pooling and kind not in pooling:
         raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
     pool_name = str(pooling.get(name, pooling.get(kind)))
@@ -160,11 +196,31 @@ def _make(name: str, given: Mapping[str, Any], pooling: Mapping[str, Any], truth
         return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
     if "formula" not in given:
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
-    formula = ModelFormula.parse(str(given["formula"]), truth.columns)
-    rule, level = get_rule(pool_name), float(pooling["level"])
+    text, rule, level = str(given["formula"]), get_rule(pool_name), float(pooling["level"])
     if kind == "discrimination":
-        return DiscriminationAnalysis(name, formula, truth, rule, level)
-    return ModelAnalysis(name, kind, formula, truth, rule, level)
+        return DiscriminationAnalysis(name, ModelFormula.parse(text, truth.columns), truth, rule, level)
+    if (kind, text) not in models:
+        models[kind, text] = Model(kind, ModelFormula.parse(text, truth.columns), truth)
+    return ModelAnalysis(name, models[kind, text], rule, level)
+
+
+def chosen(config: Mapping[str, Mapping[str, Any]], methods: Iterable[str]) -> dict[str, list[str]]:
+    """Return the analyses of each method: all but those whose `variants` name others.
+
+    Raises MiceSimError for a variant that there is not.
+    """
+    known = list(methods)
+    for name, given in config.items():
+        wanted = given.get("variants")
+        if wanted is not None and not isinstance(wanted, list | tuple):
+            raise MiceSimError(f"analysis.{name}.variants is {wanted!r}; give a list, such as [{known[0]}].")
+        for variant in wanted or ():
+            if variant not in known:
+                raise MiceSimError(f"analysis.{name}.variants names '{variant}'{nearest(str(variant), known)}")
+    return {
+        method: [name for name, given in config.items() if method in (given.get("variants") or known)]
+        for method in known
+    }
 
 
 def true_values(name: str, given: Mapping[str, Any], block: Block, found: np.ndarray, population: Population) -> Values:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
@@ -12,16 +12,18 @@ import numpy as np
 
 from mice_sim import streams
 from mice_sim.data import Table
-from mice_sim.errors import MiceSimError
+from mice_sim.errors import MiceSimError, nearest
+from mice_sim.origin import Origin
 from mice_sim.study import analyses, resampling
 from mice_sim.study.config import sample_source, variants
 from mice_sim.study.populations import Population, make_population
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
 from mice_sim.synthesis import engine
-from mice_sim.synthesis.events import EventLog
+from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.spec import Specification, specify
 
 COMPLETE = "complete_cases"
+SAMPLES = ("incomplete", "complete")
 
 
 class Replicator:
@@ -37,24 +39,27 @@ class Replicator:
         self.truth = self.population.reference
         self.sampled_as = sample_source(science["resampling"])
         self.sample = resampling.make(science["resampling"], self.population, self.seed)
-        self.ampute = resampling.make_amputer(science["resampling"], self.truth.columns, self.seed)
-        self.methods = {name: self._specify(name, given) for name, given in variants(science["synthesis"]).items()}
+        self.ampute = resampling.make_amputer(science["resampling"], self.truth.columns, self.seed, self.sample)
+        given = variants(science["synthesis"])
+        self.methods = {name: self._specify(options) for name, options in given.items()}
+        self.of_complete = {name for name, options in given.items() if _of_complete(name, options)}
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
         self._given = science["analysis"]
+        self.chosen = analyses.chosen(self._given, self.methods)
         singles = [self.sampled_as, *([COMPLETE] if self.ampute else [])]
         for name in self.methods:
             if name in (*singles, "original"):
                 raise MiceSimError(f"A method can't be called '{name}', as other rows are; rename the variant.")
         # The parts of a replicate in their order: which analyses are done on what.
         self.parts = [(source, name) for source in singles for name, a in self.analyses.items() if a.on_single]
-        self.parts += [(method, name) for method in self.methods for name in self.analyses]
+        self.parts += [(method, name) for method in self.methods for name in self.chosen[method]]
         self.layout = self._layout(self.parts)
         self.original_layout = self._layout([("original", n) for n, a in self.analyses.items() if a.on_single])
         self.links = self._links(singles)
 
-    def _specify(self, name: str, given: dict) -> Specification:
+    def _specify(self, given: dict) -> Specification:
         # null takes an option away again, such as a tree's from a variant that grows none.
-        options = {k: v for k, v in given.items() if k != "predictors" and v is not None}
+        options = {k: v for k, v in given.items() if k not in ("predictors", "sample") and v is not None}
         spec = specify(self.truth, predictor_matrix=given["predictors"], **options)
         if spec.m < 2:
             raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
@@ -78,10 +83,11 @@ class Replicator:
         for method, spec in self.methods.items():
             links += [
                 {"link": f"{method} set {i}", "stream": f"{seed}/synthesis/REPLICATE/{i}/COLUMN/ITERATION"}
-                for i in range(1, spec.m + 1)
+                for i in range(1, _number_of_sets(spec) + 1)
             ]
             links += [
-                {"link": f"{method} {name}", "stream": f"{seed}/analysis/REPLICATE/{name}"} for name in self.analyses
+                {"link": f"{method} {name}", "stream": f"{seed}/analysis/REPLICATE/{name}"}
+                for name in self.chosen[method]
             ]
         return links
 
@@ -95,7 +101,20 @@ class Replicator:
                 values, _ = analysis.single(self.truth.values)
                 found.append(analyses.true_values(name, self._given[name], analysis.blocks[0], values, self.population))
         value, variance = (np.concatenate([np.zeros(0), *part]) for part in zip(*found, strict=True))
-        return ReplicateRows(-1, value, variance, [], [], [])
+        return ReplicateRows(-1, value, variance, [*self._refusals()], [], [])
+
+    def _refusals(self) -> Iterator[dict]:
+        """Yield an event for each rule that is not valid for the sets it pools, as the first sample makes them."""
+        first = _Replicate(self, 0)
+        complete, incomplete = first.samples()
+        for method, spec in self.methods.items():
+            sample = complete if method in self.of_complete else incomplete
+            if isinstance(sample, Failed):
+                continue
+            for name in self.chosen[method]:
+                rule = self.analyses[name].rule
+                if rule and (refusal := rule.refusal(spec.origin(sample))):
+                    yield {"replicate": -1, "source": method} | vars(Event(name, f"pooled by {rule.name}", refusal))
 
     def run(self, replicate: int) -> ReplicateRows:
         """Return the rows of one replicate; what fails in it is recorded, not raised."""
@@ -117,40 +136,55 @@ class _Replicate:
 
     def run(self) -> ReplicateRows:
         shared, r = self.shared, self.number
-        sample = self._try(f"{shared.seed}/{shared.sampled_as}/{r}", lambda: shared.sample(r))
-        self._stamp(sample)
-        self._analyse_single(shared.sampled_as, sample)
+        complete, sample = self.samples()
+        self._stamp(complete)
+        self._analyse_single(shared.sampled_as, complete)
         if shared.ampute:
-            ampute = shared.ampute
-            sample = self._try(f"{shared.seed}/amputation/{r}", lambda: ampute(r, _given(sample)))
             self._stamp(sample)
-            complete = self._try("", lambda: _complete(_given(sample)))
-            self._analyse_single(COMPLETE, complete)
+            self._analyse_single(COMPLETE, self._try("", lambda: _complete(_given(sample))))
         for method, spec in shared.methods.items():
-            self._analyse_sets(method, spec, self._synthesise(method, spec, sample))
+            self._analyse_sets(
+                method, self._synthesise(method, spec, complete if method in shared.of_complete else sample)
+            )
         value, variance = (np.concatenate(part) for part in zip(*self.found, strict=True))
         return ReplicateRows(r, value, variance, self.events, self.failures, self.passport)
 
-    def _synthesise(self, method: str, spec: Specification, sample: Table | Failed) -> np.ndarray | Failed:
+    def samples(self) -> tuple[Table | Failed, Table | Failed]:
+        """Return the sample, and what is left of it after amputation, if there is one."""
+        shared, r = self.shared, self.number
+        sample = self._try(f"{shared.seed}/{shared.sampled_as}/{r}", lambda: shared.sample(r))
+        if not shared.ampute:
+            return sample, sample
+        ampute = shared.ampute
+        return sample, self._try(f"{shared.seed}/amputation/{r}", lambda: ampute(r, _given(sample)))
+
+    def _synthesise(
+        self, method: str, spec: Specification, sample: Table | Failed
+    ) -> tuple[np.ndarray, Origin] | Failed:
         log = EventLog()
-        sets = self._try(
+        made = self._try(
             f"{self.shared.seed}/synthesis/{self.number}",
-            lambda: engine.run(_given(sample), spec, self.shared.streams(self.number), log),
+            lambda: (
+                engine.run(_given(sample), spec, self.shared.streams(self.number), log),
+                spec.origin(_given(sample)),
+            ),
         )
-        for i in range(spec.m):
-            self._stamp(sets if isinstance(sets, Failed) else sets[i])
+        for i in range(_number_of_sets(spec)):
+            # A complete sample has no imputations to nest its sets in, so there are fewer.
+            none = isinstance(made, Failed) or i >= len(made[0])
+            self._stamp(made if isinstance(made, Failed) else np.zeros(0) if none else made[0][i])
         self.events += [{"replicate": self.number, "source": method, **vars(event)} for event in log]
-        return sets
+        return made
 
     def _analyse_single(self, source: str, sample: Table | Failed) -> None:
         for name, analysis in self.shared.analyses.items():
             if analysis.on_single:
                 self._attempt(source, name, partial(_on_one, analysis, sample))
 
-    def _analyse_sets(self, method: str, spec: Specification, sets: np.ndarray | Failed) -> None:
-        for name, analysis in self.shared.analyses.items():
+    def _analyse_sets(self, method: str, made: tuple[np.ndarray, Origin] | Failed) -> None:
+        for name in self.shared.chosen[method]:
             rng = streams.stream(self.shared.seed, "analysis", self.number, name)
-            self._attempt(method, name, partial(_on_sets, analysis, sets, rng))
+            self._attempt(method, name, partial(_on_sets, self.shared.analyses[name], made, rng))
 
     def _attempt(self, source: str, name: str, compute: Callable[[], list[analyses.Values]]) -> None:
         blocks = self.shared.analyses[name].blocks
@@ -196,8 +230,23 @@ def _on_one(analysis: analyses.Analysis, sample: Table | Failed) -> list[analyse
     return [analysis.single(_given(sample).values)]
 
 
-def _on_sets(analysis: analyses.Analysis, sets: np.ndarray | Failed, rng: np.random.Generator) -> list[analyses.Values]:
-    return analysis.pooled(_given(sets), rng)
+def _on_sets(
+    analysis: analyses.Analysis, made: tuple[np.ndarray, Origin] | Failed, rng: np.random.Generator
+) -> list[analyses.Values]:
+    sets, origin = _given(made)
+    return analysis.pooled(sets, origin, rng)
+
+
+def _number_of_sets(spec: Specification) -> int:
+    return spec.m * (spec.r if spec.missing == "two-step" else 1)
+
+
+def _of_complete(method: str, given: Mapping[str, Any]) -> bool:
+    """Return whether a method is given the samples as they were before values went missing."""
+    sample = given.get("sample")
+    if sample not in (None, *SAMPLES):
+        raise MiceSimError(f"The sample of '{method}' is {sample!r}{nearest(str(sample), SAMPLES)}")
+    return sample == "complete"
 
 
 def _complete(sample: Table) -> Table:

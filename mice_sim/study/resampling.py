@@ -6,12 +6,13 @@ Everything is keyed by (seed, replicate) alone, so that all points of a sweep se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mice_sim import streams
-from mice_sim.data import Column, Table
+from mice_sim.data import Column, Table, load_dataset
 from mice_sim.data.ampute import Amputation
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.study.populations import Population
@@ -22,11 +23,23 @@ from mice_sim.study.r_random import RStream
 Sampler = Callable[[int], Table]
 
 
+@dataclass(frozen=True)
+class Resample:
+    """Samples that are rows of the reference; `rows(replicate)` are their numbers, which may repeat."""
+
+    reference: Table
+    rows: Callable[[int], np.ndarray]
+
+    def __call__(self, replicate: int) -> Table:
+        return self.reference.take(self.rows(replicate))
+
+
 def bootstrap(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
     """n rows of the reference with replacement, from the stream (seed, "bootstrap", replicate)."""
     n, rows = _size(config, population), population.reference.n_rows
-    return lambda replicate: population.reference.take(
-        streams.stream(seed, "bootstrap", replicate).integers(rows, size=n)
+    return Resample(
+        population.reference,
+        lambda replicate: streams.stream(seed, "bootstrap", replicate).integers(rows, size=n),
     )
 
 
@@ -35,8 +48,9 @@ def subsample(config: Mapping[str, Any], population: Population, seed: int) -> S
     n, rows = _size(config, population), population.reference.n_rows
     if n >= rows:
         raise MiceSimError(f"A subsample of {n} of {rows} rows leaves none out; give a smaller resampling.n.")
-    return lambda replicate: population.reference.take(
-        streams.stream(seed, "subsample", replicate).choice(rows, size=n, replace=False)
+    return Resample(
+        population.reference,
+        lambda replicate: streams.stream(seed, "subsample", replicate).choice(rows, size=n, replace=False),
     )
 
 
@@ -58,8 +72,7 @@ def r_bootstrap(config: Mapping[str, Any], population: Population, seed: int) ->
         raise MiceSimError("resampling=r_bootstrap takes mere data, and this is generated; choose resampling=fresh.")
     given = config.get("seed")
     r_seed = seed if given is None else whole("resampling.seed", given, 0)
-    rows = RBootstrap(population.reference.n_rows, r_seed)
-    return lambda replicate: population.reference.take(rows(replicate))
+    return Resample(population.reference, RBootstrap(population.reference.n_rows, r_seed))
 
 
 class RBootstrap:
@@ -107,18 +120,38 @@ def make(config: Mapping[str, Any], population: Population, seed: int) -> Sample
 
 
 def make_amputer(
-    config: Mapping[str, Any], columns: tuple[Column, ...], seed: int
+    config: Mapping[str, Any], columns: tuple[Column, ...], seed: int, sample: Sampler | None = None
 ) -> Callable[[int, Table], Table] | None:
     """Return (replicate, sample) -> the sample with missing values, or None if `resampling` has no amputation.
 
-    The stream is (seed, "amputation", replicate).
+    Values go missing by a mechanism, from the stream (seed, "amputation", replicate); or, by
+    {mask: a packaged data set}, where that data set itself has none: it holds the rows that `sample` resamples,
+    before they were completed.
     """
     given = config.get("amputation")
     if given is None:
         return None
-    check_keys("resampling.amputation", given, [], Amputation.OPTIONS)
-    amputation = Amputation.of(columns, **given)
+    if isinstance(given, Mapping) and given.get("mask") is not None:
+        return _make_mask(given, columns, sample)
+    check_keys("resampling.amputation", given, [], (*Amputation.OPTIONS, "mask"))
+    amputation = Amputation.of(columns, **{key: value for key, value in given.items() if key != "mask"})
     return lambda replicate, sample: amputation(sample, streams.stream(seed, "amputation", replicate))
+
+
+def _make_mask(
+    given: Mapping[str, Any], columns: tuple[Column, ...], sample: Sampler | None
+) -> Callable[[int, Table], Table]:
+    check_keys("resampling.amputation", given, ["mask"])
+    mask = Table.from_pandas(load_dataset(str(given["mask"])))
+    if not isinstance(sample, Resample):
+        raise MiceSimError("A mask goes with resampled rows; choose resampling=bootstrap, or another amputation.")
+    if mask.names != [c.name for c in columns] or mask.n_rows != sample.reference.n_rows:
+        raise MiceSimError(
+            f"The mask '{given['mask']}' has other columns or rows than the data; use the data set that was completed."
+        )
+    missing = np.isnan(mask.values)
+    rows = sample.rows
+    return lambda replicate, found: Table(found.columns, np.where(missing[:, rows(replicate)], np.nan, found.values))
 
 
 def _size(config: Mapping[str, Any], population: Population) -> int:

@@ -213,8 +213,9 @@ class Store:
         return values[numbers[number]]
 
     def write_events(self) -> None:
-        """Gather the events and failures of all replicates into events.parquet."""
-        rows: list[dict] = []
+        """Gather the events and failures of all replicates, and of the study itself (-1), into events.parquet."""
+        original = _read_footer(self.parts_directory / "original.parquet", self.study)
+        rows: list[dict] = list(original.events) if isinstance(original, Part) else []
         for number, part in self.records().items():
             rows += [event for event in part.events if event["replicate"] == number]
             rows += [
