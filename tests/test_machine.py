@@ -81,6 +81,8 @@ COMPANIONS = {
     "resampling=fresh": ["data=mvn", "analysis=regression"],
     "resampling=subsample": ["resampling.n=300"],
     "analysis=regression": ["data=mvn"],
+    "analysis=line": ["data=mvn", "data.names=[x, y]"],
+    "pooling=by_rule": ["analysis=growth_models_by_rule"],
     "synthesis=impute": ["+resampling/amputation=mcar"],
 }  # fmt: skip
 

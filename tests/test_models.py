@@ -78,6 +78,9 @@ def test_proportional_odds_reach_the_same_maximum_from_wherever_they_start(truth
         scratch, started = (MODELS["ordinal"](formula, values, start) for start in (None, reference))
         np.testing.assert_allclose(started.estimate, scratch.estimate, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(started.covariance, scratch.covariance, rtol=1e-5)
+    far = np.where(np.arange(9)[:, None] == truth.index("hc"), 1e3 * truth.values, truth.values)
+    started = MODELS["ordinal"](formula, far, 1e3 * reference)
+    np.testing.assert_allclose(started.estimate, MODELS["ordinal"](formula, far).estimate, rtol=1e-9, atol=1e-9)
 
 
 def test_model_matrices_are_rs(r_models, tables):

@@ -22,7 +22,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood as kernels
 from mice_sim.origin import Origin
 from mice_sim.resources import resource
-from mice_sim.study.analyses import make
+from mice_sim.study.analyses import Sets, make
 from mice_sim.study.config import Execution, compose
 from mice_sim.study.engines.loky import run_loky
 from mice_sim.study.replicate import Replicator, _population, replicator
@@ -121,11 +121,11 @@ def test_coverage_counts_the_intervals_that_hold_the_truth(plain):
 
 def test_correlations_are_pooled_on_fishers_scale_and_other_statistics_averaged(truth):
     config = compose(SMALL)
-    sets = [truth.values[:, :250], truth.values[:, 250:500], truth.values[:, 500:]]
+    sets = [truth.values[:, :249], truth.values[:, 249:498], truth.values[:, 499:]]
     for name, forward, backward in (("correlations", np.arctanh, np.tanh), ("descriptives", np.array, np.array)):
         analysis = make(config.analysis, config.pooling, truth)[name]
         singles = np.array([analysis.single(values)[0] for values in sets])
-        ((pooled, _),) = analysis.pooled(sets, ORIGIN, np.random.default_rng(1))
+        ((pooled, _),) = analysis.pooled(Sets(np.array(sets), truth.values, ORIGIN), np.random.default_rng(1))
         assert pooled == pytest.approx(backward(forward(singles).mean(axis=0)))
 
 

@@ -50,11 +50,10 @@ def test_an_imputation_leaves_observed_values_as_they_are(monkeypatch):
     study, made = shared(*NORMAL, *HOLES, "synthesis=impute"), []
     (analysis,) = study.analyses.values()
     pooled = analysis.pooled
-    monkeypatch.setattr(
-        analysis, "pooled", lambda sets, origin, rng: made.append((sets, origin)) or pooled(sets, origin, rng)
-    )
+    monkeypatch.setattr(analysis, "pooled", lambda sets, rng: made.append(sets) or pooled(sets, rng))
     values(study)
-    ((sets, origin),) = made
+    (found,) = made
+    sets, origin = found.values, found.origin
     sample = study.sample(0)
     holes = np.isnan(study.ampute(0, sample).values)
     assert (origin.mode, origin.missing) == ("impute", "imputed")
@@ -125,6 +124,23 @@ def test_every_option_of_a_variant_survives_storing(tmp_path, mode):
     else:
         assert (spec.missing, spec.k, spec.proper, spec.special) == ("keep", 40, True, {0: (0.0,)})
         assert (list(spec.visit_sequence), set(spec.smoothing)) == ([2, 1, 0], {0, 1, 2})
+
+
+def test_copies_are_the_cells_that_equal_those_of_the_same_record(monkeypatch):
+    study = shared(*NORMAL, "+analysis.copies={kind: copies}")
+    sample, other = np.zeros((3, 4)), np.ones((3, 4))
+    one = np.array([[0, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]])
+    origin = study.methods["synthetic"].origin(study.sample(0))
+    ((found, _),) = study.analyses["copies"].pooled(analyses.Sets(np.array([sample, one, other]), sample, origin), None)
+    assert found == pytest.approx([(1 + 3 / 4) / 3, (1 + 1 / 4) / 3, 1 / 3, 1 / 3])
+    whole = values(shared(*NORMAL, "synthesis=sequential", "+analysis.copies={kind: copies}"))
+    linked = values(study)
+    for term in ("x1", "y"):
+        assert whole["synthetic", "copies", term, "copied"] < 0.05 < linked["synthetic", "copies", term, "copied"]
+    failures = (
+        shared(*NORMAL, "synthesis=sequential", "synthesis.k=9", "+analysis.copies={kind: copies}").run(0).failures
+    )
+    assert [failure.analysis for failure in failures] == ["copies"]
 
 
 # ---- amputation by a mask

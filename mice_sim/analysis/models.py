@@ -59,9 +59,10 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     maximum.
     """
     x, y, levels, dropped = _data(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
-    ok, theta, covariance = kernels.ordinal(
-        np.ascontiguousarray(x[:, int(formula.intercept) :]), y, len(levels), FROM_SCRATCH if start is None else start
-    )
+    x = np.ascontiguousarray(x[:, int(formula.intercept) :])
+    ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH if start is None else start)
+    if not ok and start is not None:  # which may be far from data unlike those that it was found in
+        ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH)
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]

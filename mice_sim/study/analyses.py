@@ -22,6 +22,8 @@ STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
     "fisher_z": (np.arctanh, np.tanh),
 }
 
+ALL_COLUMNS = "(all columns)"
+
 STATISTICS = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
 
 
@@ -42,6 +44,15 @@ class Block:
 Values = tuple[np.ndarray, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Sets:
+    """What a method made of a sample: `values` (sets, columns, rows) of `sample` (columns, rows), and how."""
+
+    values: np.ndarray
+    sample: np.ndarray
+    origin: Origin
+
+
 class Analysis(Protocol):
     """`blocks` says which rows an analysis gives; one that is not `on_single` needs synthetic sets.
 
@@ -58,7 +69,7 @@ class Analysis(Protocol):
 
     def single(self, values: np.ndarray) -> Values: ...
 
-    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]: ...
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]: ...
 
 
 class StatisticsAnalysis:
@@ -84,8 +95,8 @@ class StatisticsAnalysis:
         flat = self._flat(values)
         return flat, np.zeros_like(flat)
 
-    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
-        return [pool_statistics(np.array([self._flat(values) for values in sets]), *self._scale)]
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
+        return [pool_statistics(np.array([self._flat(values) for values in made.values]), *self._scale)]
 
 
 class Model:
@@ -122,8 +133,28 @@ class ModelAnalysis:
         flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level).ravel()
         return flat, np.zeros_like(flat)
 
-    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
-        return [pool_estimates(self._model.of_sets(sets), self.rule, self._level, origin)]
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
+        return [pool_estimates(self._model.of_sets(made.values), self.rule, self._level, made.origin)]
+
+
+class CopiesAnalysis:
+    """The share of records whose value is the one that the same record has in the sample, by column and in all."""
+
+    on_single = False
+    rule = None
+
+    def __init__(self, name: str, truth: Table):
+        self.blocks = (Block(name, (*truth.names, ALL_COLUMNS), ("copied",)),)
+
+    def single(self, values: np.ndarray) -> Values:
+        raise NotImplementedError("copies are of a sample, in synthetic sets")
+
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
+        if made.origin.k != made.origin.n:
+            raise MiceSimError("Copies are counted record by record, so sets need as many rows as the sample.")
+        equal = made.values == made.sample
+        shares = np.concatenate([equal.mean(axis=2), equal.all(axis=1).mean(axis=1)[:, None]], axis=1)
+        return [pool_statistics(shares)]
 
 
 class DiscriminationAnalysis:
@@ -139,13 +170,13 @@ class DiscriminationAnalysis:
     def single(self, values: np.ndarray) -> Values:
         raise NotImplementedError("discrimination compares synthetic sets with the reference data")
 
-    def pooled(self, sets: np.ndarray, origin: Origin, rng: np.random.Generator) -> list[Values]:
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
         fits, confusions = [], []
-        for values in sets:
+        for values in made.values:
             fit, confusion = discriminate(self._formula, self._formula.matrix(values), self._true, rng)
             fits.append(fit)
             confusions.append(np.concatenate(list(confusion.values.values())))
-        return [pool_estimates(fits, self.rule, self._level, origin), pool_statistics(np.array(confusions))]
+        return [pool_estimates(fits, self.rule, self._level, made.origin), pool_statistics(np.array(confusions))]
 
 
 def pool_estimates(fits: list[Estimates], rule: Rule, level: float, origin: Origin) -> Values:
@@ -162,7 +193,7 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
     `pooling` maps kinds of analyses, and single ones by name, to their rules.
     Raises MiceSimError for an unknown kind, rule or column, or a model that can't be fitted to the data.
     """
-    known = [*config, *STATISTICS, *MODELS, "discrimination", "level"]
+    known = [*config, *_kinds(), "level"]
     for name in pooling:
         if name not in known:
             raise MiceSimError(f"pooling names '{name}', which is no analysis{nearest(name, known)}")
@@ -175,6 +206,10 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
 KEYS = ("kind", "formula", "truth", "variants")
 
 
+def _kinds() -> list[str]:
+    return [*STATISTICS, *MODELS, "copies", "discrimination"]
+
+
 def _make(
     name: str,
     given: Mapping[str, Any],
@@ -182,12 +217,14 @@ def _make(
     truth: Table,
     models: dict[tuple[str, str], Model],
 ) -> Analysis:
-    kind, kinds = str(given.get("kind", "")), [*STATISTICS, *MODELS, "discrimination"]
+    kind, kinds = str(given.get("kind", "")), _kinds()
     if kind not in kinds:
         raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, kinds)}")
     for key in given:
         if key not in KEYS:
             raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, KEYS)}")
+    if kind == "copies":
+        return CopiesAnalysis(name, truth)
     if name not in pooling and kind not in pooling:
         raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
     pool_name = str(pooling.get(name, pooling.get(kind)))

@@ -13,7 +13,6 @@ import numpy as np
 from mice_sim import streams
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.origin import Origin
 from mice_sim.study import analyses, resampling
 from mice_sim.study.config import sample_source, variants
 from mice_sim.study.populations import Population, make_population
@@ -158,21 +157,20 @@ class _Replicate:
         ampute = shared.ampute
         return sample, self._try(f"{shared.seed}/amputation/{r}", lambda: ampute(r, _given(sample)))
 
-    def _synthesise(
-        self, method: str, spec: Specification, sample: Table | Failed
-    ) -> tuple[np.ndarray, Origin] | Failed:
+    def _synthesise(self, method: str, spec: Specification, sample: Table | Failed) -> analyses.Sets | Failed:
         log = EventLog()
         made = self._try(
             f"{self.shared.seed}/synthesis/{self.number}",
-            lambda: (
+            lambda: analyses.Sets(
                 engine.run(_given(sample), spec, self.shared.streams(self.number), log),
+                _given(sample).values,
                 spec.origin(_given(sample)),
             ),
         )
         for i in range(_number_of_sets(spec)):
             # A complete sample has no imputations to nest its sets in, so there are fewer.
-            none = isinstance(made, Failed) or i >= len(made[0])
-            self._stamp(made if isinstance(made, Failed) else np.zeros(0) if none else made[0][i])
+            there = isinstance(made, analyses.Sets) and i < len(made.values)
+            self._stamp(made.values[i] if there else np.zeros(0))
         self.events += [{"replicate": self.number, "source": method, **vars(event)} for event in log]
         return made
 
@@ -181,7 +179,7 @@ class _Replicate:
             if analysis.on_single:
                 self._attempt(source, name, partial(_on_one, analysis, sample))
 
-    def _analyse_sets(self, method: str, made: tuple[np.ndarray, Origin] | Failed) -> None:
+    def _analyse_sets(self, method: str, made: analyses.Sets | Failed) -> None:
         for name in self.shared.chosen[method]:
             rng = streams.stream(self.shared.seed, "analysis", self.number, name)
             self._attempt(method, name, partial(_on_sets, self.shared.analyses[name], made, rng))
@@ -231,10 +229,9 @@ def _on_one(analysis: analyses.Analysis, sample: Table | Failed) -> list[analyse
 
 
 def _on_sets(
-    analysis: analyses.Analysis, made: tuple[np.ndarray, Origin] | Failed, rng: np.random.Generator
+    analysis: analyses.Analysis, made: analyses.Sets | Failed, rng: np.random.Generator
 ) -> list[analyses.Values]:
-    sets, origin = _given(made)
-    return analysis.pooled(sets, origin, rng)
+    return analysis.pooled(_given(made), rng)
 
 
 def _number_of_sets(spec: Specification) -> int:

@@ -34,6 +34,7 @@ class Summary:
     replicates: int
 
 
+@np.errstate(over="ignore")  # a rule may give almost no degrees of freedom, and limits beyond 1e150
 def summarise(store: Store, replicates: int, m: int) -> Summary:
     """Add up the stored replicates 0..replicates−1."""
     labels = store.labels()
