@@ -178,3 +178,18 @@ def test_two_steps_are_taken_where_twins_fill_every_hole(mode):
     data.loc[:9, "x"] = np.nan
     syn = ms.synthesize(data, m=2, r=2, mode=mode, missing="two-step", seed=1)
     assert len(syn.sets) == syn.origin.m * syn.origin.r == 4
+
+
+# ---- types
+
+
+@pytest.mark.parametrize("dtype", ["int8", "Int8", "int8[pyarrow]"])
+def test_whole_numbers_beyond_their_type_become_floats(dtype):
+    data = pd.DataFrame({"x": pd.Series(range(60, 100), dtype=dtype), "double": pd.Series([0, 1] * 20, dtype=dtype)})
+    drawn = ms.synthesize(data, m=1, derived={"double": "x * 2"}, seed=1).completed(1)
+    assert drawn["x"].dtype == data["x"].dtype
+    np.testing.assert_array_equal(drawn["double"].to_numpy(float), drawn["x"].to_numpy(float) * 2)
+
+
+def test_whole_numbers_that_floats_cannot_hold_are_refused():
+    assert "2^53 and more" in refusal(pd.DataFrame({"id": [2**53 + 1, 2, 3]}))

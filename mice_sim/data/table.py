@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from mice_sim.data import contrasts
 from mice_sim.errors import MiceSimError, nearest
+
+# Whole numbers below this are exact in float64.
+EXACT = 2.0**53
 
 Kind = Literal["continuous", "binary", "unordered", "ordered"]
 
@@ -111,6 +114,10 @@ def _encode(name: str, series: pd.Series) -> tuple[Column, np.ndarray]:
         numbers = series.to_numpy(dtype=float, na_value=np.nan)
         if np.isinf(numbers).any():
             raise MiceSimError(f"Column '{name}' holds infinite values; replace them by numbers or NaN.")
+        if pd.api.types.is_integer_dtype(dtype) and (np.abs(numbers) >= EXACT).any():
+            raise MiceSimError(
+                f"Column '{name}' holds whole numbers of 2^53 and more, which lose digits; rescale or drop it."
+            )
         return Column(name, "continuous", None, dtype), numbers
     if pd.api.types.is_datetime64_any_dtype(dtype):
         raise MiceSimError(f"Column '{name}' holds dates; convert it to a number, such as days since a day.")
@@ -122,9 +129,15 @@ def _decode(column: Column, values: np.ndarray) -> pd.Series | pd.Categorical | 
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = np.where(missing, -1, values).astype(int)
         return pd.Categorical.from_codes(codes, dtype=column.dtype)
-    whole = pd.api.types.is_integer_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)
-    fractions = (values != np.floor(values)) & ~missing
     holds_missing = pd.api.types.is_extension_array_dtype(column.dtype)
-    if whole and (fractions.any() or (missing.any() and not holds_missing)):
+    if pd.api.types.is_integer_dtype(column.dtype) and not _fit(values[~missing], column.dtype):
+        return values.copy()
+    if missing.any() and not holds_missing and not pd.api.types.is_float_dtype(column.dtype):
         return values.copy()
     return pd.Series(values).astype(column.dtype)
+
+
+def _fit(values: np.ndarray, dtype: Any) -> bool:
+    """Return whether numbers are whole and within the range of an integer dtype."""
+    limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
+    return bool(((values == np.floor(values)) & (values >= limits.min) & (values < float(limits.max + 1))).all())
