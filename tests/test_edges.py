@@ -193,3 +193,10 @@ def test_whole_numbers_beyond_their_type_become_floats(dtype):
 
 def test_whole_numbers_that_floats_cannot_hold_are_refused():
     assert "2^53 and more" in refusal(pd.DataFrame({"id": [2**53 + 1, 2, 3]}))
+
+
+@pytest.mark.parametrize("mode", ["sequential", "linked"])
+def test_a_single_row_is_a_table(mode):
+    data = pd.DataFrame({"x": [1.0], "y": [2.0], "f": pd.Categorical(["a"])})
+    drawn = ms.synthesize(data, m=1, mode=mode, bounds={"x": [0, None], "y": [0, None]}, seed=1).completed(1)
+    pd.testing.assert_frame_equal(drawn, data)

@@ -166,4 +166,4 @@ def _standardise(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centred = rows - rows.mean(axis=1, keepdims=True)
     squares = np.einsum("ij,ij->i", centred, centred)
     scale = np.where(squares > 0, np.sqrt(squares), 1.0)
-    return centred / scale[:, None], squares / (rows.shape[1] - 1)
+    return centred / scale[:, None], squares / max(rows.shape[1] - 1, 1)
