@@ -200,3 +200,10 @@ def test_a_single_row_is_a_table(mode):
     data = pd.DataFrame({"x": [1.0], "y": [2.0], "f": pd.Categorical(["a"])})
     drawn = ms.synthesize(data, m=1, mode=mode, bounds={"x": [0, None], "y": [0, None]}, seed=1).completed(1)
     pd.testing.assert_frame_equal(drawn, data)
+
+
+def test_draws_beyond_all_numbers_are_refused():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=40), "z": rng.normal(size=40), "y": 1e307 * rng.normal(size=40)})
+    words = refusal(data, method="norm", derived={"z": "x * 1e9"}, formulas={"y": "z"})
+    assert words.startswith("The model of 'y' leads to numbers that are not finite; measure it in other units")

@@ -13,7 +13,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.constraints import constrain, ruled
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.filter import filter_predictors
-from mice_sim.synthesis.fitting import Streams, fit_method, log_notes
+from mice_sim.synthesis.fitting import Streams, draw, fit_method, log_notes
 from mice_sim.synthesis.methods import Fitted, Predictors, Target
 from mice_sim.synthesis.spec import Specification
 from mice_sim.synthesis.state import WorkingState
@@ -154,7 +154,7 @@ class _Chain:
         spec, name, rows = self.spec, self.table.columns[j].name, self.wanted[j]
         rng = self.streams(i + 1, name, iteration)
         fitted, keep = self._fit(iteration, i, j, rng)
-        drawn = fitted.draw(Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j)), rng)
+        drawn = draw(fitted, Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j)), rng, name)
         if j in self.is_ruled or j in spec.bounds or j in spec.smoothing:
             others = dict(zip(self.table.names, self.sets[i], strict=True))
             drawn = constrain(spec, j, drawn, rows, others, self.table.values[j, self.fit_rows[j]], rng)

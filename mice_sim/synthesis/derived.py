@@ -92,13 +92,7 @@ class Expression:
         with np.errstate(all="ignore"):
             named = {identifiers.get(name, name): values[name] for name in self.parents}
             result = np.asarray(_evaluate(self.tree, named), dtype=float)
-        bad = ~np.isfinite(result) & ~np.any([np.isnan(values[name]) for name in self.parents], axis=0)
-        if bad.any():
-            raise MiceSimError(
-                f"The derived column '{self.name}' ({self.text}) is not finite in {int(bad.sum())} rows; "
-                "check for a division by zero."
-            )
-        return result
+        return _finite(self, result, values)
 
 
 @dataclass(frozen=True)
@@ -134,7 +128,8 @@ class Twin:
         return f"{self.at:g} + {self.slope:g} * ({self.twin} - {self.twin_at:g})"
 
     def evaluate(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        return self.at + self.slope * (values[self.twin] - self.twin_at)
+        with np.errstate(over="ignore"):
+            return _finite(self, self.at + self.slope * (values[self.twin] - self.twin_at), values)
 
     def inverse(self) -> Twin:
         return Twin(self.twin, self.name, self.twin_at, 1 / self.slope, self.at)
@@ -168,6 +163,16 @@ class Relabel:
             if level >= 0:
                 back[level] = twin_level
         return Relabel(self.twin, self.name, tuple(back))
+
+
+def _finite(derivation: Derivation, result: np.ndarray, values: Mapping[str, np.ndarray]) -> np.ndarray:
+    bad = ~np.isfinite(result) & ~np.any([np.isnan(values[name]) for name in derivation.parents], axis=0)
+    if bad.any():
+        raise MiceSimError(
+            f"The derived column '{derivation.name}' ({derivation.text}) is not finite in {int(bad.sum())} rows; "
+            "check for a division by zero."
+        )
+    return result
 
 
 def _evaluate(node: ast.expr, values: Mapping[str, np.ndarray]):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.methods import Fitted, Method, Predictors, Target
 
@@ -29,6 +30,17 @@ def fit_method(
         X = Predictors(X.state.take(chosen), X.keep, rows, X.volatile, X.formula)
     takes = {"previous": method.remembers, "start": method.starts}
     return method.fit(y, X, rng, **{name: fit for name, fit in known.items() if takes[name] and fit is not None})
+
+
+def draw(fitted: Fitted, X: Predictors, rng: np.random.Generator, column: str) -> np.ndarray:
+    """Draw a value of `column` for each of `X.rows`; raises MiceSimError where one is infinite or no number."""
+    values = fitted.draw(X, rng)
+    if not np.isfinite(values).all():
+        raise MiceSimError(
+            f"The model of '{column}' leads to numbers that are not finite; measure it in other units, "
+            "leave out predictors, or give it the method cart."
+        )
+    return values
 
 
 def log_notes(log: EventLog, fitted: Fitted, column: str, number: int, iteration: int) -> None:

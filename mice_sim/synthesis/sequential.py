@@ -13,6 +13,7 @@ import numpy as np
 
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
+from mice_sim.synthesis import fitting
 from mice_sim.synthesis.constraints import constrain, ruled
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.fitting import Streams, fit_method, log_notes, released
@@ -154,7 +155,7 @@ def generate(
         step = steps[j]
         X = Predictors(state, step.keep, rows, np.zeros_like(step.keep), spec.formulas.get(j))
         rng = streams(number + 1, names[j], 1)
-        drawn = step.fits[number % len(step.fits)].draw(X, rng)
+        drawn = fitting.draw(step.fits[number % len(step.fits)], X, rng, names[j])
         return drawn if j >= p else constrain(spec, j, drawn, rows, by_name, step.observed, rng)
 
     for j in fitted.kept:
