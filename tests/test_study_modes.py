@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 from mice_sim import load_dataset
+from mice_sim.analysis import Statistics
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.pooling import get_rule, pool
+from mice_sim.report.tables import report_tables
 from mice_sim.study import analyses
 from mice_sim.study.config import StudyConfig, compose, stored_config
 from mice_sim.study.replicate import Replicator, replicator
 from mice_sim.study.run import run_study
 from mice_sim.study.store import Store
+from mice_sim.study.summary import summarise
 from mice_sim.synthesis.methods import name_of
 
 NORMAL = ["data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "~analysis.correlations"]
@@ -141,6 +144,23 @@ def test_copies_are_the_cells_that_equal_those_of_the_same_record(monkeypatch):
         shared(*NORMAL, "synthesis=sequential", "synthesis.k=9", "+analysis.copies={kind: copies}").run(0).failures
     )
     assert [failure.analysis for failure in failures] == ["copies"]
+
+
+def test_copies_and_registered_statistics_have_tables(tmp_path, monkeypatch):
+    def ranges_of(columns, values):
+        return Statistics(tuple(c.name for c in columns), {"range": np.ptp(values, axis=1)})
+
+    monkeypatch.setitem(analyses.STATISTICS, "ranges", ranges_of)
+    more = ["+analysis.copies={kind: copies}", "+analysis.ranges={kind: ranges}", "+pooling.ranges=mean"]
+    config = ran(tmp_path, *NORMAL, *more, "replicates=2")
+    tables = {table.name: table for table in report_tables(summarise(Store(tmp_path), 2, 5), config.to_mapping())}
+    assert tables["copies"].title == "Share of values that are the same record's own"
+    assert [row.stub for row in tables["copies"].rows] == [
+        (term, "synthetic") for term in ("x1", "x2", "y", "(all columns)")
+    ]
+    assert tables["ranges"].title == "Ranges"
+    assert {row.stub[1] for row in tables["ranges"].rows} == {"original", "sample", "synthetic"}
+    assert tables["linear"].title.startswith("Linear regression, y ~")
 
 
 # ---- amputation by a mask

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mice_sim.analysis import MODELS
 from mice_sim.data import load_dataset
 from mice_sim.errors import MiceSimError
 from mice_sim.report.published import load_published
@@ -94,7 +95,7 @@ def report_tables(summary: Summary, config: Mapping[str, Any]) -> list[ReportTab
     for name, analysis in config["analysis"].items():
         for part, kind in _parts(name, str(analysis["kind"])):
             if part in present:  # counts of data without categories have no rows, for one
-                frame, layout = MAKERS.get(kind, (model_frame, _model_layout))
+                frame, layout = MAKERS.get(kind, MODEL if kind in MODELS else MAKERS["descriptives"])
                 wide = frame(summary, part)
                 stub, head, labels = layout(wide, columns)
                 title, note = _title(kind, analysis), _note(kind, summary.replicates)
@@ -281,7 +282,8 @@ MAKERS: dict[str, tuple[Callable[[Summary, str], pd.DataFrame], Callable[..., La
     "correlations": (correlations_frame, _correlations_layout),
     "discrimination": (discrimination_frame, _discrimination_layout),
     "confusion": (confusion_frame, _statistic_layout),
-}  # what is not here is a regression model
+}  # what is not here is a regression model, or a statistic that someone has registered
+MODEL = (model_frame, _model_layout)
 
 
 def _statistics(frame: pd.DataFrame) -> list[str]:
@@ -343,9 +345,11 @@ def _title(kind: str, analysis: Mapping[str, Any]) -> str:
         "correlations": "Correlations of the continuous variables",
         "discrimination": "Telling synthetic from true records",
         "confusion": "Synthetic and true records, classified",
+        "copies": "Share of values that are the same record's own",
     }
-    model = f"{MODEL_NAMES.get(kind, kind.capitalize())} regression, {analysis.get('formula', '')}"
-    return titles.get(kind, model)
+    if kind not in MODELS:
+        return titles.get(kind, kind.capitalize())
+    return f"{MODEL_NAMES.get(kind, kind.capitalize())} regression, {analysis.get('formula', '')}"
 
 
 def _note(kind: str, replicates: int) -> str:
@@ -356,12 +360,13 @@ def _note(kind: str, replicates: int) -> str:
         "correlations": "The original data's, and means over {}.",
         "discrimination": "A pooled logistic regression on all variables; means over {}.",
         "confusion": "By that regression; means over {}.",
+        "copies": "Means over {}.",
     }
     model = (
         "Estimates in the original data; bias and coverage of the confidence interval, mean standard error and "
         "mean degrees of freedom over {}."
     )
-    return notes.get(kind, model).format(f"{replicates} replicates")
+    return notes.get(kind, model if kind in MODELS else notes["correlations"]).format(f"{replicates} replicates")
 
 
 # ---- files
