@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import sys
 import tempfile
 import types
@@ -128,7 +129,9 @@ def test_the_guide_tells_of_everything_that_the_package_offers():
     assert [name for name in mice_sim.__all__ if f"ms.{name}" not in guide] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)]+)\)", text):
@@ -218,6 +221,8 @@ def update() -> None:
             os.chdir(f"{folder}/{number}")
             text = page.read_text(encoding="utf-8")
             page.write_text(updated(text, run(page, text)), encoding="utf-8")
+            for figure in Path.cwd().glob("*.png"):
+                shutil.copy(figure, ROOT / "docs" / "figures")
         os.chdir(ROOT)
 
 
