@@ -81,13 +81,14 @@ class Fits:
 def fit_sets(formula: str, model: str, columns: tuple[Column, ...], sets: np.ndarray, origin: Origin) -> Fits:
     """Fit a model to every set.
 
-    columns : of the sets, (columns, rows) each. model : a name in `MODELS`.
+    columns : of the sets, (columns, rows) each. model : a name in `MODELS`. Curves such as ns(x, 3) take their knots
+    from the first set, so that their coefficients mean the same in all.
     Raises MiceSimError for an unknown model or column; NotConverged, naming the set, where the model has no
     finite estimates.
     """
     if model not in MODELS:
         raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
-    parsed = ModelFormula.parse(formula, columns)
+    parsed = ModelFormula.parse(formula, columns).learn(sets[0])
     estimates = []
     for number, values in enumerate(sets, start=1):
         try:

@@ -68,6 +68,14 @@ def r_models() -> dict:
 
 
 @pytest.fixture(scope="session")
+def small(r_models: dict) -> Table:
+    """The small frame of oracles/models.R, with factors and a column whose name has a space."""
+    levels = {"f": list("abc"), "g": list("uv"), "u": list("pqr"), "o": ["o1", "o2", "o3", "o4"]}
+    kinds = {name: pd.CategoricalDtype(labels, ordered=name == "o") for name, labels in levels.items()}
+    return Table.from_pandas(pd.DataFrame(r_models["small"]).astype(kinds))
+
+
+@pytest.fixture(scope="session")
 def full_study(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Study]:
     """Run the published study with all its replicates under the given overrides, once a session."""
     done: dict[tuple[str, ...], Study] = {}

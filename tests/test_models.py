@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from scipy.special import expit
+from scipy.special import expit, logit, ndtr
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, models
+from mice_sim.analysis.by_statsmodels import SPECIFICATIONS
 from mice_sim.analysis.descriptives import correlations, counts, describe
 from mice_sim.analysis.discrimination import confusion, discriminate
 from mice_sim.data import Table, contrasts
@@ -90,6 +93,67 @@ def test_model_matrices_are_rs(r_models, tables):
         np.testing.assert_allclose(formula.matrix(tables["1"].values[:, :30]), theirs["values"], atol=1e-14)
 
 
+def test_other_models_are_those_of_glm_multinom_and_lm(r_models, small):
+    # multinom stops where its optimiser does.
+    near = {"multinomial": 1e-5}
+    holes = with_holes(small)
+    for theirs in r_models["more_fits"]:
+        values = holes if theirs["holes"] else small.values
+        formula = ModelFormula.parse(theirs["formula"], small.columns).learn(values)
+        weights = np.array(theirs["weights"]) if theirs["weights"] else None
+        ours = models.fit(theirs["model"], formula, values, weights)
+        tolerance = near.get(theirs["model"], 1e-8)
+        assert list(ours.terms) == theirs["terms"]
+        np.testing.assert_allclose(ours.estimate, theirs["estimate"], rtol=tolerance, atol=tolerance)
+        scale = np.sqrt(np.outer(ours.variance, ours.variance))
+        np.testing.assert_allclose(ours.covariance / scale, theirs["covariance"] / scale, atol=tolerance)
+        assert ours.df_residual == theirs["df_residual"]
+        assert ours.n_dropped == np.isnan(values[formula.used]).any(axis=0).sum()
+        assert theirs["holes"] == (ours.n_dropped > 0)
+
+
+def test_likelihoods_at_fixed_coefficients_are_those_of_mices_d3(r_models, small):
+    for theirs in r_models["fixed"]:
+        formula, theta = ModelFormula.parse(theirs["formula"], small.columns), np.array(theirs["theta"])
+        for free, name in ((False, "held"), (True, "free")):
+            ours = models.log_likelihood(theirs["model"], formula, small.values, theta, free_constant=free)
+            assert ours == pytest.approx(theirs[name], abs=1e-8)
+
+
+def test_the_likelihood_at_the_estimates_is_rs(r_models, small, truth):
+    compared = [
+        f for f in r_models["more_fits"] if f["model"] in ("linear", "poisson", "multinomial") and not f["weights"]
+    ]
+    assert len(compared) > 5
+    for theirs in compared:
+        values = with_holes(small) if theirs["holes"] else small.values
+        formula = ModelFormula.parse(theirs["formula"], small.columns).learn(values)
+        ours = models.log_likelihood(
+            theirs["model"], formula, values, MODELS[theirs["model"]](formula, values).estimate
+        )
+        assert ours == pytest.approx(theirs["log_likelihood"], abs=1e-7)
+    theirs = next(f for f in r_models["fits"] if f["default"])
+    formula = ModelFormula.parse(theirs["formula"], truth.columns)
+    ours = models.log_likelihood("ordinal", formula, truth.values, np.array(theirs["estimate"]))
+    assert -2 * ours == pytest.approx(theirs["deviance"], abs=1e-8)
+
+
+def test_r_squared_is_that_of_lm(r_models, small):
+    for theirs in r_models["r_squared"]:
+        formula = ModelFormula.parse(theirs["formula"], small.columns).learn(small.values)
+        assert models.r_squared(formula, small.values) == pytest.approx(theirs["plain"], abs=1e-12)
+        assert models.r_squared(formula, small.values, adjusted=True) == pytest.approx(theirs["adjusted"], abs=1e-12)
+
+
+def with_holes(small: Table) -> np.ndarray:
+    """The holes of oracles/models.R."""
+    values = small.values.copy()
+    values[small.index("x"), 2:6] = np.nan
+    values[small.index("f"), 4:9] = np.nan
+    values[small.index("y"), 10] = np.nan
+    return values
+
+
 def test_descriptive_statistics_are_those_of_psych(r_models, tables):
     for name, theirs in r_models["describe"].items():
         ours = describe(tables[name].columns, tables[name].values).values
@@ -148,52 +212,15 @@ def assert_same(ours: Estimates, theirs, tolerance: float) -> None:
     np.testing.assert_allclose(ours.covariance, theirs.cov_params(), rtol=tolerance, atol=tolerance)
 
 
-# ---- formulas
-
-
-@pytest.mark.parametrize(
-    ("formula", "names"),
-    [
-        ("hgt ~ age + phb", ["(Intercept)", "age", "phb.L", "phb.Q", "phb.C", "phb^4", "phb^5"]),
-        ("hgt ~ reg", ["(Intercept)", "regeast", "regwest", "regsouth", "regcity"]),
-        ("hgt ~ age * hc", ["(Intercept)", "age", "hc", "age:hc"]),
-        ("hgt ~ age - 1", ["age"]),
-        ("hgt ~ 1", ["(Intercept)"]),
-        ("~ wgt", ["(Intercept)", "wgt"]),
-    ],
-)
-def test_terms_have_rs_names(truth, formula, names):
-    assert list(ModelFormula.parse(formula, truth.columns).names) == names
-
-
-@pytest.mark.parametrize(
-    ("formula", "culprit"),
-    [
-        ("hgt ~ agee", "'agee'; did you mean 'age'?"),
-        ("height ~ age", "'height'"),
-        ("hgt + wgt ~ age", "more than one response"),
-        ("hgt ~ (age", "can't be read"),
-    ],
-)
-def test_what_a_formula_cannot_hold_is_named(truth, formula, culprit):
-    with pytest.raises(MiceSimError) as caught:
-        ModelFormula.parse(formula, truth.columns)
-    assert culprit in str(caught.value)
-
-
-def test_a_formula_never_runs_code(truth, tmp_path):
-    trap = tmp_path / "ran"
-    with pytest.raises(MiceSimError):
-        ModelFormula.parse(f"hgt ~ open('{trap}', 'w')", truth.columns)
-    assert not trap.exists()
-
-
 # ---- no finite maximum
 
 
 @pytest.fixture(scope="module")
 def hopeless() -> Table:
-    """x separates the classes b and o, `twice` is redundant beside x, and a level of `empty` has no rows."""
+    """x separates the classes b and o, `twice` is redundant beside x, a level of `empty` has no rows.
+
+    `count` is 0 in the last class, and `nothing` is missing.
+    """
     x = np.linspace(-1, 1, 40)
     o = pd.cut(x, [-2, -0.4, 0.4, 2], labels=["low", "mid", "high"])
     return Table.from_pandas(
@@ -202,6 +229,8 @@ def hopeless() -> Table:
                 "x": x,
                 "twice": 2 * x,
                 "y": np.sin(50 * x),
+                "count": np.where(x > 0.4, 0.0, np.arange(40) % 4),
+                "nothing": np.nan,
                 "b": pd.Categorical.from_codes((x > 0).astype(int), ["no", "yes"]),
                 "o": o,
                 "empty": o.add_categories("none"),
@@ -222,6 +251,22 @@ def hopeless() -> Table:
         ("ordinal", "o ~ x + y"),
         ("ordinal", "empty ~ y"),
         ("ordinal", "o ~ y + empty"),
+        ("multinomial", "o ~ x"),
+        ("multinomial", "empty ~ y"),
+        ("multinomial", "b ~ x + y"),
+        ("multinomial", "o ~ y + twice + x"),
+        ("poisson", "count ~ o"),
+        ("poisson", "count ~ x + twice"),
+        ("poisson", "y ~ x"),
+        ("poisson", "log(count) ~ x"),
+        ("negativebinomial", "count ~ o"),
+        ("zeroinflatedpoisson", "x ~ y"),
+        ("glm.binomial", "b ~ x"),
+        ("glm.probit", "b ~ x + y"),
+        ("glm.cloglog", "b ~ o"),
+        ("glm.gamma", "count ~ x"),
+        ("ols", "y ~ x + twice"),
+        ("linear", "y ~ log(x)"),
     ],
 )
 def test_a_model_without_a_finite_maximum_raises(hopeless, model, formula):
@@ -229,11 +274,92 @@ def test_a_model_without_a_finite_maximum_raises(hopeless, model, formula):
         fit(model, formula, hopeless)
 
 
+def test_data_without_a_complete_row_are_named(hopeless):
+    with pytest.raises(NotConverged, match="no complete row; impute"):
+        fit("linear", "y ~ nothing", hopeless)
+
+
 def test_separated_records_make_the_discrimination_model_fail(truth):
     formula = ModelFormula.parse("~ age", truth.columns)
     true = formula.matrix(truth.values)
     with pytest.raises(NotConverged, match="separated"):
         discriminate(formula, true - [0, 100], true, np.random.default_rng(1))
+
+
+# ---- models by name
+
+
+def test_every_model_finds_the_coefficients_that_its_data_were_drawn_with():
+    rng = np.random.default_rng(5)
+    n = 4000
+    x = rng.normal(size=n)
+    eta = 0.5 + 0.4 * x
+    mean = np.exp(eta)
+    b = pd.CategoricalDtype(["no", "yes"])
+    binary = {"glm.binomial": expit(eta), "glm.probit": ndtr(eta), "glm.cloglog": 1 - np.exp(-mean)}
+    numeric = {
+        "poisson": rng.poisson(mean),
+        "glm.quasipoisson": rng.negative_binomial(2, 2 / (2 + mean)),
+        "negativebinomial": rng.negative_binomial(2, 2 / (2 + mean)),
+        "zeroinflatedpoisson": rng.poisson(mean) * (rng.random(n) > 0.3),
+        "glm.gamma.log": rng.gamma(2, mean / 2),
+        "glm.gamma": rng.gamma(2, 0.5 / (4.5 + 0.4 * x)),
+        "glm.inverse.gaussian": rng.wald(1 / np.sqrt(4.5 + 0.4 * x), 5),
+        "ols": eta + rng.normal(size=n),
+        "wls": eta + rng.normal(size=n),
+        "rlm": eta + rng.standard_t(3, size=n),
+        "quantreg": eta + rng.laplace(size=n),
+    }
+    numbers = {name: np.asarray(y, float) for name, y in numeric.items()}
+    factors = {name: pd.Categorical.from_codes((rng.random(n) < p).astype(int), dtype=b) for name, p in binary.items()}
+    assert set(numbers) | set(factors) == set(SPECIFICATIONS)
+    for name, y in (numbers | factors).items():
+        found = fit(name, "y ~ x", Table.from_pandas(pd.DataFrame({"x": x, "y": y})))
+        at = found.terms.index("x")
+        intercept = 4.5 if name in ("glm.gamma", "glm.inverse.gaussian") else 0.5
+        truths = np.array([intercept, 0.4])
+        z = (found.estimate[[at - 1, at]] - truths) / np.sqrt(found.variance[[at - 1, at]])
+        assert np.abs(z).max() < 4, name
+        extra = dict(zip(found.terms, found.estimate, strict=True))
+        assert extra.get("alpha", 0.5) == pytest.approx(0.5, abs=0.1)
+        assert expit(extra.get("inflate_const", logit(0.3))) == pytest.approx(0.3, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("model", "formula", "weights", "culprit"),
+    [
+        ("possion", "hgt ~ age", None, "did you mean 'poisson'"),
+        ("linear", "hgt ~ age", np.ones(748), "'linear' takes no weights"),
+        ("wls", "hgt ~ age", np.ones(700), "700 weights for 748 rows"),
+        ("wls", "hgt ~ age", np.zeros(748), "0, negative"),
+        ("poisson", "reg ~ age", None, "'reg' of 'reg ~ age' is unordered"),
+        ("glm.binomial", "hgt ~ age", None, "'hgt' of 'hgt ~ age' is continuous"),
+        ("multinomial", "log(hgt) ~ age", None, "'log(hgt)' of 'log(hgt) ~ age' is continuous"),
+        ("logistic", "reg ~ age", None, "a factor of two levels"),
+        ("linear", "~ age", None, "has no response"),
+    ],
+)
+def test_what_a_model_cannot_take_is_named(truth, model, formula, weights, culprit):
+    with pytest.raises(MiceSimError) as caught:
+        models.fit(model, ModelFormula.parse(formula, truth.columns), truth.values, weights)
+    assert culprit in str(caught.value)
+
+
+@pytest.mark.parametrize("model", ["rlm", "quantreg", "negativebinomial", "glm.gamma.log"])
+def test_iterations_that_end_at_their_limit_are_no_fit(truth, model, monkeypatch):
+    given = SPECIFICATIONS[model]
+    options = {"max_iter": 2} if model == "quantreg" else {**given.fit, "maxiter": 2}
+    monkeypatch.setitem(SPECIFICATIONS, model, replace(given, fit=options))
+    with pytest.raises(NotConverged, match="did not converge"):
+        fit(model, "hgt ~ age + hc", truth)
+
+
+def test_models_without_a_likelihood_or_with_several_constants_say_so(truth):
+    formula = ModelFormula.parse("gen ~ age", truth.columns)
+    with pytest.raises(MiceSimError, match="D1 or D2"):
+        models.log_likelihood("quantreg", formula, truth.values, np.zeros(2))
+    with pytest.raises(MiceSimError, match="free_constant=False"):
+        models.log_likelihood("ordinal", formula, truth.values, np.zeros(5), free_constant=True)
 
 
 # ---- statistics that need no oracle

@@ -316,6 +316,8 @@ def test_covariates_live_on_their_level():
         (LINEAR | {"base": "boys"}, "no data.base kind 'boys'"),
         (LINEAR | {"formula": "hgt ~ agee"}, "'agee'; did you mean 'age'?"),
         (LINEAR | {"formula": "~ age"}, "has no response"),
+        (LINEAR | {"formula": "log(hgt) ~ age"}, "draws 'log(hgt)'; its left side must be a column"),
+        (LINEAR | {"formula": "hgt ~ ns(age, 3)"}, "'ns(age, 3)', which depends on the data"),
         (LINEAR | {"formula": "gen ~ age"}, "the model needs a continuous one"),
         (LINEAR | {"coefficients": {"agee": 1}}, "data.coefficients has no key 'agee'; did you mean 'age'?"),
         (LINEAR | {"coefficients": {"age": "1"}}, "data.coefficients of 'age' is '1'"),

@@ -7,22 +7,22 @@ value in a column of the formula are left out and counted, as R's na.omit does.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg import cho_solve
 from scipy.optimize import brentq
-from scipy.special import expit, gammaln, logit
+from scipy.special import expit, gammaln, logit, logsumexp
 
+from mice_sim.analysis import by_statsmodels
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.data import Column
-from mice_sim.data.formula import ModelFormula, NotFinite
-from mice_sim.errors import MiceSimError
+from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, numeric_rows
+from mice_sim.data.formula import ModelFormula
+from mice_sim.errors import MiceSimError, nearest
 from mice_sim.kernels import likelihood as kernels
 
 FROM_SCRATCH = np.zeros(0)
-
-# Model matrix (n, p), response (n,), its levels, rows left out.
-Data = tuple[np.ndarray, np.ndarray, tuple, int]
 
 
 def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -30,13 +30,14 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
 
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
     """
-    x, y, _, dropped = _linear_data(formula, values)
+    rows = numeric_rows(formula, values)
+    x, y = rows.x, rows.y
     ok, beta, inverse = kernels.cholesky_solve(x.T @ x, x.T @ y)
     if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
     residual = y - x @ beta
     df = float(y.size - beta.size)
-    return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df, dropped)
+    return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df, rows.dropped)
 
 
 def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -44,11 +45,12 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
 
     Raises NotConverged if the classes are separated or the model matrix is rank deficient.
     """
-    x, y, _, dropped = _logistic_data(formula, values)
+    rows = binary_rows(formula, values)
+    x, y = rows.x, rows.y
     ok, beta, covariance, _ = kernels.logistic(x, y)
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
-    return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size), dropped)
+    return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size), rows.dropped)
 
 
 def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -58,8 +60,9 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     the inverse observed information. Raises NotConverged if a level has no rows or there is no finite
     maximum.
     """
-    x, y, levels, dropped = _data(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
-    x = np.ascontiguousarray(x[:, int(formula.intercept) :])
+    rows = _ordered_rows(formula, values)
+    y, levels = rows.y, rows.levels
+    x = np.ascontiguousarray(rows.x[:, int(formula.intercept) :])
     ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH if start is None else start)
     if not ok and start is not None:  # which may be far from data unlike those that it was found in
         ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH)
@@ -67,7 +70,37 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
         raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
-    return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), dropped)
+    return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), rows.dropped)
+
+
+def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
+    """Multinomial logistic regression of a factor, each level against the first; normal test.
+
+    Terms are named as those of nnet::multinom: `level:term`, level by level, and `term` alone if there are two levels.
+    Raises NotConverged if a level has no rows, the classes are separated or the model matrix is rank deficient.
+    """
+    rows = _factor_rows(formula, values)
+    ending, theta, factor = kernels.multinomial(
+        rows.x, rows.y, len(rows.levels), np.ones(rows.y.size), np.zeros(rows.x.shape[1]), kernels.MAX_ITERATIONS
+    )
+    if ending != kernels.CONVERGED:
+        raise NotConverged(
+            f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty."
+        )
+    covariance = cho_solve((factor, True), np.eye(theta.size))
+    levels = rows.levels[1:]
+    terms = (
+        formula.names if len(levels) == 1 else tuple(f"{level}:{name}" for level in levels for name in formula.names)
+    )
+    return Estimates(terms, theta.ravel(), covariance, np.inf, float(rows.y.size - theta.size), rows.dropped)
+
+
+def _ordered_rows(formula: ModelFormula, values: np.ndarray) -> Rows:
+    return complete_rows(formula, values, "an ordered factor", lambda column: column.kind == "ordered")
+
+
+def _factor_rows(formula: ModelFormula, values: np.ndarray) -> Rows:
+    return complete_rows(formula, values, "a factor", lambda column: column.is_factor)
 
 
 def log_likelihood(
@@ -92,7 +125,7 @@ def log_likelihood(
 
 
 def _linear_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    x, y, _, _ = _linear_data(formula, values)
+    x, y, *_ = numeric_rows(formula, values)
     residual = y - x @ theta
     if free_constant:
         residual = residual - residual.mean()
@@ -100,7 +133,7 @@ def _linear_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndar
 
 
 def _logistic_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    x, y, _, _ = _logistic_data(formula, values)
+    x, y, *_ = binary_rows(formula, values)
     eta = x @ theta
     if free_constant:
         # The fitted mean rises with the constant, and equals the share of ones between these two.
@@ -111,14 +144,42 @@ def _logistic_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.nd
 
 
 def _poisson_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
-    x, y, _, _ = _linear_data(formula, values)
+    x, y, *_ = numeric_rows(formula, values)
     eta = x @ theta
     if free_constant:
         eta = eta + np.log(y.sum() / np.exp(eta).sum())
     return float(y @ eta - np.exp(eta).sum() - gammaln(y + 1).sum())
 
 
-_LIKELIHOODS = {"linear": _linear_likelihood, "logistic": _logistic_likelihood, "poisson": _poisson_likelihood}
+def _ordinal_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
+    _refuse_constant("ordinal", free_constant)
+    x, y, *_ = _ordered_rows(formula, values)
+    slopes = x.shape[1] - int(formula.intercept)
+    eta = x[:, int(formula.intercept) :] @ theta[:slopes]
+    cuts = np.concatenate([[-np.inf], theta[slopes:], [np.inf]])
+    k = y.astype(int)
+    return float(np.log(expit(cuts[k + 1] - eta) - expit(cuts[k] - eta)).sum())
+
+
+def _multinomial_likelihood(formula: ModelFormula, values: np.ndarray, theta: np.ndarray, free_constant: bool) -> float:
+    _refuse_constant("multinomial", free_constant)
+    x, y, levels, _ = _factor_rows(formula, values)
+    eta = np.column_stack([np.zeros(y.size), x @ theta.reshape(len(levels) - 1, -1).T])
+    return float(eta[np.arange(y.size), y.astype(int)].sum() - logsumexp(eta, axis=1).sum())
+
+
+def _refuse_constant(model: str, free_constant: bool) -> None:
+    if free_constant:
+        raise MiceSimError(f"The model '{model}' has several constants; hold all coefficients, free_constant=False.")
+
+
+_LIKELIHOODS: dict[str, Callable[[ModelFormula, np.ndarray, np.ndarray, bool], float]] = {
+    "linear": _linear_likelihood,
+    "logistic": _logistic_likelihood,
+    "ordinal": _ordinal_likelihood,
+    "poisson": _poisson_likelihood,
+    "multinomial": _multinomial_likelihood,
+}
 
 
 def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False) -> float:
@@ -126,7 +187,7 @@ def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False)
 
     adjusted : for its degrees of freedom, 1 − (1 − R²)(n − intercept)/(n − p), which may be negative.
     """
-    x, y, _, _ = _linear_data(formula, values)
+    x, y, *_ = numeric_rows(formula, values)
     beta = linear(formula, values).estimate
     residual = y - x @ beta
     about = y - y.mean() if formula.intercept else y
@@ -136,44 +197,28 @@ def r_squared(formula: ModelFormula, values: np.ndarray, adjusted: bool = False)
     return float(1 - unexplained)
 
 
-def _linear_data(formula: ModelFormula, values: np.ndarray) -> Data:
-    return _data(formula, values, "a continuous one", None)
+MODELS: dict[str, Callable[..., Estimates]] = {
+    "linear": linear,
+    "logistic": logistic,
+    "ordinal": ordinal,
+    "multinomial": multinomial,
+    **{name: partial(by_statsmodels.fit, name) for name in by_statsmodels.SPECIFICATIONS},
+}
 
 
-def _logistic_data(formula: ModelFormula, values: np.ndarray) -> Data:
-    return _data(formula, values, "a factor of two levels", lambda column: column.n_levels == 2)
+def fit(model: str, formula: ModelFormula, values: np.ndarray, weights: np.ndarray | None = None) -> Estimates:
+    """Fit a model by its name.
 
-
-def _data(formula: ModelFormula, values: np.ndarray, wanted: str, fits: Callable[[Column], bool] | None) -> Data:
-    """Return the model matrix and the response of the complete rows, the response's levels, and how many are not.
-
-    wanted : the response that the model needs, in words. fits : whether a column is such a factor; None for numbers.
+    values : float64 (columns, n). weights : float64 (n,), positive; as glm's prior weights in R.
+    Raises MiceSimError for an unknown model and for weights of a model that takes none.
     """
-    levels = _levels(formula, wanted, fits)
-    missing = np.isnan(values[formula.used]).any(axis=0)
-    dropped = int(missing.sum())
-    if dropped:
-        values = np.ascontiguousarray(values[:, ~missing])
-    if values.shape[1] == 0:
-        raise NotConverged(f"The model {formula.text} has no complete row; impute the missing values first.")
-    try:
-        return formula.matrix(values), formula.respond(values), levels, dropped
-    except NotFinite as error:
-        raise NotConverged(f"In the model {formula.text}, {error}") from None
+    if model not in MODELS:
+        raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
+    if weights is None:
+        return MODELS[model](formula, values)
+    if model not in WEIGHTED:
+        raise MiceSimError(f"The model '{model}' takes no weights; those that do are {', '.join(WEIGHTED)}.")
+    return MODELS[model](formula, values, weights=weights)
 
 
-def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple:
-    """Return the response's levels; raises MiceSimError if there is no response or one of another kind."""
-    if formula.left is None:
-        raise MiceSimError(f"The formula {formula.text!r} has no response; write 'y ~ x'.")
-    column = None if formula.response is None else formula.columns[formula.response]
-    right = column is None or not column.is_factor if fits is None else column is not None and fits(column)
-    if not right:
-        kind = "continuous" if column is None else column.kind
-        raise MiceSimError(
-            f"The response '{formula.left.label}' of {formula.text!r} is {kind}; the model needs {wanted}."
-        )
-    return () if column is None else column.levels or ()
-
-
-MODELS = {"linear": linear, "logistic": logistic, "ordinal": ordinal}
+WEIGHTED = tuple(name for name, given in by_statsmodels.SPECIFICATIONS.items() if given.weights is not None)

@@ -82,7 +82,7 @@ class Variable:
         result = self.arithmetic.evaluate(values)
         wrong = ~np.isfinite(result) & ~np.isnan(values[list(self.columns)]).any(axis=0)
         if wrong.any():
-            raise NotFinite(f"'{self.label}' is not a finite number in {int(wrong.sum())} rows; leave it out there.")
+            raise NotFinite(f"'{self.label}' is no finite number in {int(wrong.sum())} rows; transform it otherwise.")
         return result
 
     def rows(self, values: np.ndarray) -> np.ndarray:

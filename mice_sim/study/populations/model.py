@@ -14,6 +14,9 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.study.populations.base import Population, check_keys, number, whole
 from mice_sim.study.populations.data import DATA
 
+# The models whose responses can be drawn.
+DRAWN = ("linear", "logistic", "ordinal")
+
 
 def model(config: Mapping[str, Any], seed: int) -> Population:
     """{kind: model, base: {kind: packaged, name: …}, model: linear|logistic|ordinal, formula: "y ~ a + b"}.
@@ -28,8 +31,8 @@ def model(config: Mapping[str, Any], seed: int) -> Population:
     """
     check_keys("data", config, ["kind", "base", "model", "formula"], ["coefficients", "sigma", "rows"])
     kind = str(config["model"])
-    if kind not in MODELS:
-        raise MiceSimError(f"There is no data.model '{kind}'{nearest(kind, list(MODELS))}")
+    if kind not in DRAWN:
+        raise MiceSimError(f"There is no data.model '{kind}'{nearest(kind, DRAWN)}")
     base, formula = _base(config["base"], str(config["formula"]), seed)
     fit = MODELS[kind](formula, base.values)
     truth = _replace(dict(zip(fit.terms, fit.estimate.tolist(), strict=True)), config.get("coefficients") or {})
@@ -67,10 +70,19 @@ def _base(config: Any, text: str, seed: int) -> tuple[Table, ModelFormula]:
     if not isinstance(config, Mapping) or kind not in DATA:
         raise MiceSimError(f"There is no data.base kind '{kind}'{nearest(kind, list(DATA))}")
     table = DATA[kind](config, seed).reference
-    formula = ModelFormula.parse(text, table.columns)
-    used = sorted({j for term in (*formula.terms, (formula.response,)) for j in term if j is not None})
-    columns = tuple(table.columns[j] for j in used)
-    return Table(columns, table.values[used]), ModelFormula.parse(text, columns)
+    used = ModelFormula.parse(text, table.columns).used
+    columns, values = tuple(table.columns[j] for j in used), table.values[used]
+    formula = ModelFormula.parse(text, columns)
+    # An analysis would place the knots elsewhere, and its coefficients would not be the population's.
+    for variable in formula.computed:
+        if variable.basis is not None and not variable.basis.learned:
+            raise MiceSimError(
+                f"data.formula has '{variable.label}', which depends on the data; give knots and Boundary.knots, "
+                "or poly(x, 2, raw = TRUE)."
+            )
+    if formula.left is not None and formula.response is None:
+        raise MiceSimError(f"data.formula draws '{formula.left.label}'; its left side must be a column.")
+    return Table(columns, values), formula
 
 
 def _replace(fitted: dict[str, float], given: Any) -> dict[str, float]:

@@ -1,0 +1,72 @@
+"""What a model is fitted to: the complete rows of one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mice_sim.analysis.estimates import NotConverged
+from mice_sim.data import Column
+from mice_sim.data.formula import ModelFormula, NotFinite
+from mice_sim.errors import MiceSimError
+
+
+class Rows(NamedTuple):
+    """x : model matrix (n, p). y : response (n,). levels : of the response. complete : which rows of the data."""
+
+    x: np.ndarray
+    y: np.ndarray
+    levels: tuple
+    complete: np.ndarray
+
+    @property
+    def dropped(self) -> int:
+        """How many rows of the data are left out."""
+        return self.complete.size - self.y.size
+
+
+def numeric_rows(formula: ModelFormula, values: np.ndarray) -> Rows:
+    """Return the complete rows for a model of numbers; see `complete_rows`."""
+    return complete_rows(formula, values, "a continuous one", None)
+
+
+def binary_rows(formula: ModelFormula, values: np.ndarray) -> Rows:
+    """Return the complete rows for a model of two classes; see `complete_rows`."""
+    return complete_rows(formula, values, "a factor of two levels", lambda column: column.n_levels == 2)
+
+
+def complete_rows(
+    formula: ModelFormula, values: np.ndarray, wanted: str, fits: Callable[[Column], bool] | None
+) -> Rows:
+    """Leave out the rows with a missing value in a column of the formula, and code the others.
+
+    values : float64 (columns, n). wanted : the response that the model needs, in words. fits : whether a column is
+    such a factor; None for numbers. Raises MiceSimError for another response, NotConverged where no row is left or a
+    transformation has no value.
+    """
+    levels = _levels(formula, wanted, fits)
+    complete = ~np.isnan(values[formula.used]).any(axis=0)
+    if not complete.all():
+        values = np.ascontiguousarray(values[:, complete])
+    if values.shape[1] == 0:
+        raise NotConverged(f"The model {formula.text} has no complete row; impute the missing values first.")
+    try:
+        return Rows(formula.matrix(values), formula.respond(values), levels, complete)
+    except NotFinite as error:
+        raise NotConverged(f"The model {formula.text} can't be fitted: {error}") from None
+
+
+def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple:
+    """Return the response's levels; raises MiceSimError if there is no response or one of another kind."""
+    if formula.left is None:
+        raise MiceSimError(f"The formula {formula.text!r} has no response; write 'y ~ x'.")
+    column = None if formula.response is None else formula.columns[formula.response]
+    right = column is None or not column.is_factor if fits is None else column is not None and fits(column)
+    if not right:
+        kind = "continuous" if column is None else column.kind
+        raise MiceSimError(
+            f"The response '{formula.left.label}' of {formula.text!r} is {kind}; the model needs {wanted}."
+        )
+    return () if column is None else column.levels or ()
