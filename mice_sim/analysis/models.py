@@ -80,9 +80,11 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
     Raises NotConverged if a level has no rows, the classes are separated or the model matrix is rank deficient.
     """
     rows = _factor_rows(formula, values)
+    p = rows.x.shape[1]
     ending, theta, factor = kernels.multinomial(
-        rows.x, rows.y, len(rows.levels), np.ones(rows.y.size), np.zeros(rows.x.shape[1]), kernels.MAX_ITERATIONS
-    )
+        rows.x, rows.y, len(rows.levels), np.ones(rows.y.size), np.zeros(p), kernels.MAX_ITERATIONS,
+        np.zeros((len(rows.levels) - 1, p)),
+    )  # fmt: skip
     if ending != kernels.CONVERGED:
         raise NotConverged(
             f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty."
