@@ -24,6 +24,7 @@ lint: $(ENV)
 
 benchmark: $(ENV)
 	@$(BIN)/mice-sim benchmark
+	@$(BIN)/mice-sim benchmark --engine
 
 oracle: $(ENV)
 	Rscript tests/oracles/rpart.R tests/oracles

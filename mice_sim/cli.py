@@ -444,20 +444,26 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--replicates", type=int, help="Replicates that R and we run [10]; of each point of a sweep [200].")
 @click.option("--machine", is_flag=True, help="Time the study machine instead: overhead, aggregation, efficiency.")
-def benchmark(replicates: int | None, machine: bool) -> None:
+@click.option("--engine", is_flag=True, help="Time the engine instead: imputation, trees, forests, growth with rows.")
+@click.option("--large", is_flag=True, help="With --engine: 100,000 rows in R too (most of an hour), a million here.")
+def benchmark(replicates: int | None, machine: bool, engine: bool, large: bool) -> None:
     """Time R mice and mice_sim on the same replicates, in one run, and print the ratios.
 
     \b
     Examples:
       mice-sim benchmark
       mice-sim benchmark --machine
+      mice-sim benchmark --engine
 
     Needs R with mice (Debian: apt-get install r-cran-mice) and a checkout; says so if they are missing.
     With --machine: a sweep of 100 points, a million stored rows, and the published study by one worker and two.
     """
+    from mice_sim.benchmarks import run_engine_benchmark
     from mice_sim.study.benchmark import run_benchmark, run_machine_benchmark
 
-    if machine:
+    if engine:
+        run_engine_benchmark(large, click.echo)
+    elif machine:
         run_machine_benchmark(replicates or 200, click.echo)
     else:
         run_benchmark(replicates or 10, click.echo)

@@ -24,8 +24,10 @@ sequential <- function(data, ...) {
 
 tasks <- list(
   impute_boys = function() mice(boys, m = 5, maxit = 10, print = FALSE, seed = 1),
-  cart_5000 = function() sequential(mixed("mixed_5000.csv"), xval = 0, seed = 1),
-  cart_100000 = function() sequential(mixed("mixed_100000.csv"), xval = 0, seed = 1),
+  cart_5000 = function() sequential(mixed("mixed_5000.csv"), seed = 1),
+  cart_5000_xval0 = function() sequential(mixed("mixed_5000.csv"), xval = 0, seed = 1),
+  cart_100000 = function() sequential(mixed("mixed_100000.csv"), seed = 1),
+  cart_100000_xval0 = function() sequential(mixed("mixed_100000.csv"), xval = 0, seed = 1),
   rf = function() mice(read.csv(file.path(folder, "forest.csv")), m = 2, maxit = 2, method = "rf", print = FALSE,
                        seed = 1, num.threads = 1)
 )

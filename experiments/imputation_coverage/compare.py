@@ -24,7 +24,9 @@ BEGIN, END = "<!-- compare.py begins -->\n", "<!-- compare.py ends -->"
 
 def found() -> pd.DataFrame:
     """Return ours: KEYS, replicates, ours, mcse."""
-    rows = pd.read_csv(RESULTS / "tables" / "performance.csv").rename(columns={"n": "replicates", "source": "method", **AXES})
+    rows = pd.read_csv(RESULTS / "tables" / "performance.csv").rename(
+        columns={"n": "replicates", "source": "method", **AXES}
+    )
     rows = rows[(rows["term"] == "x") & rows["measure"].isin(["bias", "coverage", "width", "mse"])].copy()
     rows["missing"] = rows["missing"].str.extract("([xy])")
     squares = rows["measure"] == "mse"
@@ -48,7 +50,10 @@ def compared() -> pd.DataFrame:
 
 
 def markdown(frame: pd.DataFrame) -> str:
-    lines = ["| missing | n | method | bias | coverage | width | RMSE |", "| --- | ---: | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| missing | n | method | bias | coverage | width | RMSE |",
+        "| --- | ---: | --- | --- | --- | --- | --- |",
+    ]
     for (_, missing, n, method), rows in frame.groupby(["table", "missing", "n", "method"], sort=False):
         cells = [_cell(row) for row in rows.itertuples()]
         lines.append(f"| {missing} | {n} | {method} | " + " | ".join(cells) + " |")

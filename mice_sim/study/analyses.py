@@ -235,7 +235,9 @@ def _make(
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
     text, rule, level = str(given["formula"]), get_rule(pool_name), float(pooling["level"])
     if kind == "discrimination":
-        return DiscriminationAnalysis(name, ModelFormula.parse(text, truth.columns).learn(truth.values), truth, rule, level)
+        return DiscriminationAnalysis(
+            name, ModelFormula.parse(text, truth.columns).learn(truth.values), truth, rule, level
+        )
     if (kind, text) not in models:
         models[kind, text] = Model(kind, ModelFormula.parse(text, truth.columns).learn(truth.values), truth)
     return ModelAnalysis(name, models[kind, text], rule, level)

@@ -1,0 +1,128 @@
+"""What the engine costs beside R mice on the same tasks, in one run, and how it grows with the rows."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mice_sim.api import impute, synthesize
+from mice_sim.data import load_dataset
+from mice_sim.errors import MiceSimError
+from mice_sim.resources import resource
+
+SMALL, LARGE = 5_000, 100_000
+GROWTH = (1_000, 10_000, 100_000)
+COLUMNS = 20
+
+
+def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> None:
+    """Print CPU seconds of each task in R and here, and their ratio; then time and memory by number of rows.
+
+    large : also 100,000 rows against R, which takes R most of an hour, and a million rows here.
+    """
+    script = resource("experiments", "engine") / "benchmark.R"
+    has_r = bool(shutil.which("Rscript")) and script.exists()
+    if not has_r:
+        echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
+    echo("CPU seconds of a task; ours are medians of six runs, three before R and three after")
+    echo(f"{'task':<44} {'R':>8} {'ours':>8} {'ratio':>7}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, title, run in _tasks(Path(folder), large):
+            before = [_cpu(run) for _ in range(3)] if run() is None else []
+            theirs = _r(script, Path(folder), name) if has_r else np.nan
+            ours = float(np.median(before + [_cpu(run) for _ in range(3)]))
+            echo(f"{title:<44} {theirs:8.2f} {ours:8.3f} {theirs / ours:7.0f}")
+    _growth((*GROWTH, 1_000_000) if large else GROWTH, echo)
+
+
+def _tasks(folder: Path, large: bool) -> list[tuple[str, str, Callable[[], None]]]:
+    boys = load_dataset("boys")
+    forest = mixed(1_000).filter(like="x").iloc[:, :6]
+    forest = forest.mask(np.random.default_rng(2).random(forest.shape) < 0.2)
+    forest.to_csv(folder / "forest.csv", index=False)
+    tasks = [
+        ("impute_boys", "impute boys, defaults, m = 5, maxit = 10", _quiet(impute, boys, m=5, maxit=10, seed=1)),
+        ("rf", "impute 1,000 × 6 by rf, m = 2, maxit = 2", _quiet(impute, forest, m=2, maxit=2, method="rf", seed=1)),
+    ]
+    for rows in (SMALL, LARGE) if large else (SMALL,):
+        data = mixed(rows)
+        data.to_csv(folder / f"mixed_{rows}.csv", index=False)
+        run = _quiet(synthesize, data, m=1, seed=1)
+        tasks.append((f"cart_{rows}", f"synthesise {rows:,} × {COLUMNS} by cart", run))
+        tasks.append((f"cart_{rows}_xval0", "  the same, R without cross-validation", run))
+    return tasks
+
+
+def _quiet(function: Callable, *arguments: object, **options: object) -> Callable[[], None]:
+    def run() -> None:
+        function(*arguments, **options)
+
+    return run
+
+
+def mixed(rows: int) -> pd.DataFrame:
+    """Return `rows` × 20 columns, half factors of two or three levels (`f…`), half numbers (`x…`), all related."""
+    rng = np.random.default_rng(1)
+    common = rng.normal(size=rows)
+    columns: dict[str, object] = {}
+    for j in range(COLUMNS):
+        z = 0.6 * common + 0.8 * rng.normal(size=rows)
+        if j % 4 == 0:
+            columns[f"f{j}"] = pd.Categorical.from_codes(np.digitize(z, [-0.5, 0.5]), ["a", "b", "c"])
+        elif j % 4 == 1:
+            columns[f"f{j}"] = pd.Categorical.from_codes((z > 0).astype(int), ["n", "y"])
+        else:
+            columns[f"x{j}"] = z if j % 4 == 2 else np.round(z * 10)
+    return pd.DataFrame(columns)
+
+
+def _cpu(run: Callable[[], None]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def _r(script: Path, folder: Path, task: str) -> float:
+    done = subprocess.run(["Rscript", str(script), str(folder), task], capture_output=True, text=True)
+    if done.returncode:
+        raise MiceSimError(f"R failed at the task '{task}': {done.stderr.strip().splitlines()[-1]}")
+    return float(done.stdout.split()[-1])
+
+
+def _growth(sizes: tuple[int, ...], echo: Callable[[str], None]) -> None:
+    echo("")
+    echo(f"sequential cart of n × {COLUMNS}, m = 1, one process each; memory beyond what was there before the call")
+    echo(f"{'n':>9} {'CPU s':>8} {'ns per n log2 n':>16} {'MiB':>6} {'times the data':>15}")
+    spawn = multiprocessing.get_context("spawn")
+    for n in sizes:
+        with spawn.Pool(1) as pool:
+            seconds, mebibytes = pool.apply(_measure, (n,))
+        times = mebibytes / (n * COLUMNS * 8 / 2**20)
+        pace = 1e9 * seconds / (n * math.log2(n))
+        echo(f"{n:9,} {seconds:8.2f} {pace:16.0f} {mebibytes:6.0f} {times:15.1f}")
+
+
+def _measure(n: int) -> tuple[float, float]:
+    """Return CPU seconds and the growth of this process's peak memory in MiB."""
+    data = mixed(n)
+    synthesize(data.iloc[:500], m=1, seed=1)  # compiles
+    before = _peak(reset=True)
+    seconds = _cpu(_quiet(synthesize, data, m=1, seed=1))
+    return seconds, _peak() - before
+
+
+def _peak(reset: bool = False) -> float:
+    """Return this process's peak memory in MiB, if asked after setting it back to what is in use now (Linux)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return float(status["VmHWM"].split()[0]) / 1024
