@@ -15,9 +15,11 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
+from mice_sim.synthesis.methods.cubertnorm import CubertNorm
 from mice_sim.synthesis.methods.lasso_logreg import LassoLogreg
 from mice_sim.synthesis.methods.lasso_select_logreg import LassoSelectLogreg
 from mice_sim.synthesis.methods.lda import Lda
+from mice_sim.synthesis.methods.lognorm import LogNorm
 from mice_sim.synthesis.methods.logreg import Logreg
 from mice_sim.synthesis.methods.logreg_boot import LogregBoot
 from mice_sim.synthesis.methods.mean import Mean
@@ -26,18 +28,22 @@ from mice_sim.synthesis.methods.norm import Norm
 from mice_sim.synthesis.methods.norm_boot import NormBoot
 from mice_sim.synthesis.methods.norm_nob import NormNob
 from mice_sim.synthesis.methods.norm_predict import NormPredict
+from mice_sim.synthesis.methods.normrank import NormRank
 from mice_sim.synthesis.methods.pmm import Pmm
 from mice_sim.synthesis.methods.polr import Polr
 from mice_sim.synthesis.methods.polyreg import Polyreg
 from mice_sim.synthesis.methods.rf import RandomForest
 from mice_sim.synthesis.methods.sample import Sample
+from mice_sim.synthesis.methods.sqrtnorm import SqrtNorm
 
 METHODS: dict[str, type[Method]] = {
     "cart": Cart,
     "cart.deviance": CartDeviance,
+    "cubertnorm": CubertNorm,
     "lasso.logreg": LassoLogreg,
     "lasso.select.logreg": LassoSelectLogreg,
     "lda": Lda,
+    "lognorm": LogNorm,
     "logreg": Logreg,
     "logreg.boot": LogregBoot,
     "mean": Mean,
@@ -46,11 +52,13 @@ METHODS: dict[str, type[Method]] = {
     "norm.boot": NormBoot,
     "norm.nob": NormNob,
     "norm.predict": NormPredict,
+    "normrank": NormRank,
     "pmm": Pmm,
     "polr": Polr,
     "polyreg": Polyreg,
     "rf": RandomForest,
     "sample": Sample,
+    "sqrtnorm": SqrtNorm,
 }
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
 PARAMETRIC = {**DEFAULTS, "continuous": "normrank"}
@@ -96,17 +104,15 @@ def make_each(wanted: Mapping[int, Any], options: Mapping[str, object]) -> dict[
     known = {name: {f.name for f in dataclasses.fields(METHODS[name])} for name in names}  # type: ignore[arg-type]
     _check_options({k: v for k, v in options.items() if k != "proper"}, known, names)
     made: dict[str, Method] = {}
+    for name in names:
+        made[name] = METHODS[name](**{k: v for k, v in options.items() if k in known[name]})
     result: dict[int, Method] = {}
     for j, (name, own) in parts.items():
         if isinstance(name, Method):
             result[j] = name
             continue
         _check_options(own, {name: known[name]}, {name})
-        common = {k: v for k, v in options.items() if k in known[name]}
-        if own:
-            result[j] = METHODS[name](**{**common, **own})
-        else:
-            result[j] = made[name] = made.get(name) or METHODS[name](**common)
+        result[j] = dataclasses.replace(made[name], **own) if own else made[name]  # type: ignore[type-var]
     return result
 
 

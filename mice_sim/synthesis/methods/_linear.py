@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
+from mice_sim.data.bases import Spline
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.kernels import regression
 from mice_sim.synthesis.methods.base import Predictors, Target
@@ -149,15 +149,13 @@ class Basis:
 
 
 def _natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Return a basis (n, knots − 1) that spans, with a constant, the natural cubic splines on these knots."""
+    """Return the natural cubic splines (n, knots − 1) of R's ns on these knots; x itself if there are fewer than 3."""
     if knots.size < 3:
         return x[:, None]
-    # Cardinal splines sum to 1, so the first can go where there is an intercept.
-    unit = (knots - knots[0]) / (knots[-1] - knots[0])
-    spline = CubicSpline(unit, np.eye(knots.size)[:, 1:], bc_type="natural")
-    place = (x - knots[0]) / (knots[-1] - knots[0])
-    inside = np.clip(place, 0, 1)
-    return spline(inside) + (place - inside)[:, None] * spline(inside, 1)
+    # In units of the range, so that no scale of x overflows.
+    inner = (knots[1:-1] - knots[0]) / (knots[-1] - knots[0])
+    spline = Spline(knots.size - 1, natural=True, knots=inner, boundary=np.array([0.0, 1.0]))
+    return spline.rows((x - knots[0]) / (knots[-1] - knots[0])).T
 
 
 def regress(

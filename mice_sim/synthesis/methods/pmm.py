@@ -38,37 +38,36 @@ class Pmm(Method):
         check_spline_df(self.spline_df)
         single = isinstance(self.exclude, str) or not np.iterable(self.exclude)
         object.__setattr__(self, "exclude", (self.exclude,) if single else tuple(self.exclude))
-        # The two ways of asking for estimated coefficients on both sides are one.
+        # Without drawn coefficients the engine must bootstrap if draws are to be proper.
         object.__setattr__(self, "proper", bool(self.proper) and self.matchtype != 0)
-        object.__setattr__(self, "matchtype", int(self.matchtype) if self.proper else 0)
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedPmm:
-        left_in = np.flatnonzero(~np.isin(y.observed, self._excluded(y)))
-        if left_in.size == 0:
-            raise MiceSimError(f"Every observed value of '{y.column.name}' is in exclude; leave some as donors.")
-        if left_in.size < y.rows.size:
-            y, X = replace(y, rows=y.rows[left_in]), X.at(X.rows[left_in])
+        if self.exclude:
+            y, X = self._without_excluded(y, X)
         basis, linear, fitted = regress(y, X, self.spline_df)
         order = np.argsort(fitted, kind="stable")
         notes = linear.notes
         if y.rows.size < self.donors:
             notes += ((f"matched with {y.rows.size} donors", f"there are fewer than {self.donors}"),)
-        again = basis.expand(X.matrix()) if self.matchtype == 2 else None
+        matchtype = self.matchtype if self.proper else 0
+        again = basis.expand(X.matrix()) if matchtype == 2 else None
         return FittedPmm(
             basis, linear, y.observed[order], fitted[order], None if again is None else again[order],
-            min(self.donors, y.rows.size), self.matchtype, notes,
+            min(self.donors, y.rows.size), matchtype, notes,
         )  # fmt: skip
 
-    def _excluded(self, y: Target) -> list:
-        levels = y.column.levels
-        if levels is None:
-            return list(self.exclude)
-        for value in self.exclude:
-            if value not in levels:
-                raise MiceSimError(
-                    f"exclude names {value!r}, no level of '{y.column.name}'{nearest(value, list(map(str, levels)))}"
-                )
-        return [levels.index(value) for value in self.exclude]
+    def _without_excluded(self, y: Target, X: Predictors) -> tuple[Target, Predictors]:
+        levels, excluded = y.column.levels, list(self.exclude)
+        if levels is not None:
+            for value in excluded:
+                if value not in levels:
+                    hint = nearest(value, list(map(str, levels)))
+                    raise MiceSimError(f"exclude names {value!r}, no level of '{y.column.name}'{hint}")
+            excluded = [levels.index(value) for value in excluded]
+        left = np.flatnonzero(~np.isin(y.observed, excluded))
+        if left.size == 0:
+            raise MiceSimError(f"Every observed value of '{y.column.name}' is in exclude; leave some as donors.")
+        return replace(y, rows=y.rows[left]), X.at(X.rows[left])
 
 
 @dataclass(frozen=True)
