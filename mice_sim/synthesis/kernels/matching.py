@@ -48,3 +48,31 @@ def among_equals(scores, positions, uniforms):
         low, high = first[positions[t]], last[positions[t]]
         drawn[t] = low + int(uniforms[t] * (high - low + 1))
     return drawn
+
+
+@njit(cache=True, nogil=True)
+def draw_by_distance(scores, reach, shift, weights, targets, target_reach, kappa, floor, uniforms):
+    """Return a donor for each target, drawn with probability ∝ weight · distance^−kappa.
+
+    scores : (n,), the donors' predictions. reach : (n, p), whose products with each other say how a prediction
+    changes when a donor is left out of the fit, by shift (n,). weights : (n,), positive. targets, target_reach :
+    the same of the targets (k,), (k, p). floor : the least distance. uniforms : (k,) in [0, 1).
+    """
+    n, p = reach.shape
+    found = np.empty(targets.size, np.int64)
+    log_weight, running = np.empty(n), np.empty(n)
+    for t in range(targets.size):
+        largest = -np.inf
+        for i in range(n):
+            change = 0.0
+            for j in range(p):
+                change += (reach[i, j] - target_reach[t, j]) * reach[i, j]
+            distance = max(abs(scores[i] - targets[t] - shift[i] * change), floor)
+            log_weight[i] = np.log(weights[i]) - kappa * np.log(distance)
+            largest = max(largest, log_weight[i])
+        total = 0.0
+        for i in range(n):
+            total += np.exp(log_weight[i] - largest)
+            running[i] = total
+        found[t] = min(np.searchsorted(running, uniforms[t] * total, side="right"), n - 1)
+    return found

@@ -23,7 +23,9 @@ from mice_sim.synthesis.methods.lognorm import LogNorm
 from mice_sim.synthesis.methods.logreg import Logreg
 from mice_sim.synthesis.methods.logreg_boot import LogregBoot
 from mice_sim.synthesis.methods.mean import Mean
+from mice_sim.synthesis.methods.midastouch import Midastouch
 from mice_sim.synthesis.methods.mnar_logreg import MnarLogreg
+from mice_sim.synthesis.methods.mnar_norm import MnarNorm
 from mice_sim.synthesis.methods.norm import Norm
 from mice_sim.synthesis.methods.norm_boot import NormBoot
 from mice_sim.synthesis.methods.norm_nob import NormNob
@@ -32,7 +34,9 @@ from mice_sim.synthesis.methods.normrank import NormRank
 from mice_sim.synthesis.methods.pmm import Pmm
 from mice_sim.synthesis.methods.polr import Polr
 from mice_sim.synthesis.methods.polyreg import Polyreg
+from mice_sim.synthesis.methods.quadratic import Quadratic
 from mice_sim.synthesis.methods.rf import RandomForest
+from mice_sim.synthesis.methods.ri import RandomIndicator
 from mice_sim.synthesis.methods.sample import Sample
 from mice_sim.synthesis.methods.sqrtnorm import SqrtNorm
 
@@ -47,7 +51,9 @@ METHODS: dict[str, type[Method]] = {
     "logreg": Logreg,
     "logreg.boot": LogregBoot,
     "mean": Mean,
+    "midastouch": Midastouch,
     "mnar.logreg": MnarLogreg,
+    "mnar.norm": MnarNorm,
     "norm": Norm,
     "norm.boot": NormBoot,
     "norm.nob": NormNob,
@@ -56,7 +62,9 @@ METHODS: dict[str, type[Method]] = {
     "pmm": Pmm,
     "polr": Polr,
     "polyreg": Polyreg,
+    "quadratic": Quadratic,
     "rf": RandomForest,
+    "ri": RandomIndicator,
     "sample": Sample,
     "sqrtnorm": SqrtNorm,
 }
