@@ -17,7 +17,9 @@ from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
 from mice_sim.synthesis.methods.cubertnorm import CubertNorm
 from mice_sim.synthesis.methods.lasso_logreg import LassoLogreg
+from mice_sim.synthesis.methods.lasso_norm import LassoNorm
 from mice_sim.synthesis.methods.lasso_select_logreg import LassoSelectLogreg
+from mice_sim.synthesis.methods.lasso_select_norm import LassoSelectNorm
 from mice_sim.synthesis.methods.lda import Lda
 from mice_sim.synthesis.methods.lognorm import LogNorm
 from mice_sim.synthesis.methods.logreg import Logreg
@@ -45,7 +47,9 @@ METHODS: dict[str, type[Method]] = {
     "cart.deviance": CartDeviance,
     "cubertnorm": CubertNorm,
     "lasso.logreg": LassoLogreg,
+    "lasso.norm": LassoNorm,
     "lasso.select.logreg": LassoSelectLogreg,
+    "lasso.select.norm": LassoSelectNorm,
     "lda": Lda,
     "lognorm": LogNorm,
     "logreg": Logreg,
