@@ -234,12 +234,11 @@ def _make(
     if "formula" not in given:
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
     text, rule, level = str(given["formula"]), get_rule(pool_name), float(pooling["level"])
+    formula = ModelFormula.parse(text, truth.columns).learn(truth.values)
     if kind == "discrimination":
-        return DiscriminationAnalysis(
-            name, ModelFormula.parse(text, truth.columns).learn(truth.values), truth, rule, level
-        )
+        return DiscriminationAnalysis(name, formula, truth, rule, level)
     if (kind, text) not in models:
-        models[kind, text] = Model(kind, ModelFormula.parse(text, truth.columns).learn(truth.values), truth)
+        models[kind, text] = Model(kind, formula, truth)
     return ModelAnalysis(name, models[kind, text], rule, level)
 
 
