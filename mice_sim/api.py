@@ -79,6 +79,10 @@ def impute(
     progress : show how far the chains are.
     **options : of the methods, such as donors=3 for "pmm".
 
+    Returns
+    -------
+    The sets: `completed`, `long`, `summary`, `events`, `fit`; see `Synthesis`.
+
     Raises
     ------
     MiceSimError
@@ -129,7 +133,8 @@ def synthesize(
 
     Parameters, beside those of `impute`
     ------------------------------------
-    method : as for `impute`; "parametric" takes "normrank" for numbers and for factors what `impute` takes.
+    method : as for `impute`, but a mapping names every column that is drawn; "parametric" takes "normrank" for
+        numbers and for factors what `impute` takes.
     k : rows of a sequential set; as many as in the data by default.
     strata : columns; every combination of their values is synthesised by itself, in its real share.
     missing : what becomes of missing cells. "keep" (the default of sequential): missingness is a property of the data
@@ -144,6 +149,10 @@ def synthesize(
     where : "all"; columns to replace (the others keep their values); in linked mode also "missing", "observed",
         "none", {column: "income > 100000"}, or True/False for each cell (rows × columns).
     rule : "mice-3.15", or "mice-3.13" to let predictors see derived values, as mice did until 2022 (linked mode).
+
+    Returns
+    -------
+    The sets, as `impute` does. Raises MiceSimError for anything that can't work, naming it and the remedy.
     """
     if maxit is None:
         incomplete = isinstance(data, pd.DataFrame) and bool(data.isna().to_numpy().any())
