@@ -129,6 +129,12 @@ def test_the_guide_tells_of_everything_that_the_package_offers():
     assert [name for name in mice_sim.__all__ if f"ms.{name}" not in guide] == []
 
 
+def test_the_guide_names_every_model():
+    section = GUIDE.read_text(encoding="utf-8").split("| `ms.MODELS` |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| (\w[\w., ]+) \|", section, re.MULTILINE)
+    assert sorted(", ".join(named).split(", ")) == sorted(mice_sim.MODELS)
+
+
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
 )
