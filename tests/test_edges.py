@@ -207,3 +207,10 @@ def test_draws_beyond_all_numbers_are_refused():
     data = pd.DataFrame({"x": rng.normal(size=40), "z": rng.normal(size=40), "y": 1e307 * rng.normal(size=40)})
     words = refusal(data, method="norm", derived={"z": "x * 1e9"}, formulas={"y": "z"})
     assert words.startswith("The model of 'y' leads to numbers that are not finite; measure it in other units")
+
+
+def test_numbers_beyond_single_precision_become_doubles():
+    data = pd.DataFrame({"x": np.linspace(1, 3e38, 30, dtype="float32"), "y": np.float32(0)})
+    drawn = ms.synthesize(data, m=1, derived={"y": "x * 2"}, seed=1).completed(1)
+    assert drawn["x"].dtype == "float32"
+    np.testing.assert_allclose(drawn["y"], drawn["x"].to_numpy(float) * 2)

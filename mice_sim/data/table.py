@@ -130,7 +130,7 @@ def _decode(column: Column, values: np.ndarray) -> pd.Series | pd.Categorical | 
         codes = np.where(missing, -1, values).astype(int)
         return pd.Categorical.from_codes(codes, dtype=column.dtype)
     holds_missing = pd.api.types.is_extension_array_dtype(column.dtype)
-    if pd.api.types.is_integer_dtype(column.dtype) and not _fit(values[~missing], column.dtype):
+    if not pd.api.types.is_bool_dtype(column.dtype) and not _fit(values[~missing], column.dtype):
         return values.copy()
     if missing.any() and not holds_missing and not pd.api.types.is_float_dtype(column.dtype):
         return values.copy()
@@ -138,6 +138,9 @@ def _decode(column: Column, values: np.ndarray) -> pd.Series | pd.Categorical | 
 
 
 def _fit(values: np.ndarray, dtype: Any) -> bool:
-    """Return whether numbers are whole and within the range of an integer dtype."""
-    limits = np.iinfo(getattr(dtype, "numpy_dtype", dtype))
-    return bool(((values == np.floor(values)) & (values >= limits.min) & (values < float(limits.max + 1))).all())
+    """Return whether numbers are within the range of a dtype, and whole if it is one of integers."""
+    own = getattr(dtype, "numpy_dtype", dtype)
+    if pd.api.types.is_float_dtype(dtype):
+        return bool((np.abs(values) <= float(np.finfo(own).max)).all())
+    least, most = max(np.iinfo(own).min, -EXACT), min(np.iinfo(own).max, EXACT)
+    return bool(((values == np.floor(values)) & (values >= least) & (values <= most)).all())
