@@ -214,3 +214,9 @@ def test_numbers_beyond_single_precision_become_doubles():
     drawn = ms.synthesize(data, m=1, derived={"y": "x * 2"}, seed=1).completed(1)
     assert drawn["x"].dtype == "float32"
     np.testing.assert_allclose(drawn["y"], drawn["x"].to_numpy(float) * 2)
+
+
+def test_strata_may_name_every_column_to_replace():
+    data = pd.DataFrame({"x": np.arange(8.0), "s": [0, 0, 0, 0, 1, 1, 1, 1]})
+    named = ms.synthesize(data, m=1, strata="s", where=["x", "s"], seed=1)
+    np.testing.assert_array_equal(named.sets, ms.synthesize(data, m=1, strata="s", seed=1).sets)

@@ -120,9 +120,9 @@ def _fit_strata(table: Table, spec: Specification, streams: Streams, log: EventL
         if rows.size < LEAST_ROWS:
             names = ", ".join(table.names[j] for j in spec.strata)
             log.add(Event(names, f"stratum {number + 1} has {rows.size} rows", "models of so few rows are poor"))
-        own = spec
+        own = replace(spec, where="all")  # strata are synthesised whole
         if spec.ignore is not None:
-            own = replace(spec, ignore=spec.ignore[rows])
+            own = replace(own, ignore=spec.ignore[rows])
             if spec.ignore[rows].all():
                 raise MiceSimError(f"ignore leaves no row of stratum {number + 1} to learn from; mark some rows False.")
         sequence = sequential.fit(table.take(rows), own, _within(streams, number), log)
