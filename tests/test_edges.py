@@ -220,3 +220,11 @@ def test_strata_may_name_every_column_to_replace():
     data = pd.DataFrame({"x": np.arange(8.0), "s": [0, 0, 0, 0, 1, 1, 1, 1]})
     named = ms.synthesize(data, m=1, strata="s", where=["x", "s"], seed=1)
     np.testing.assert_array_equal(named.sets, ms.synthesize(data, m=1, strata="s", seed=1).sets)
+
+
+def test_a_rule_sets_values_where_the_data_has_codes_only():
+    data = pd.DataFrame({"x": np.arange(40.0), "income": [0.0, -8.0] * 20})
+    syn = ms.synthesize(data, m=1, semicontinuous={"income": [0, -8]}, rules={"income": {"x > 20": 7}}, seed=1)
+    drawn = syn.completed(1)
+    assert (drawn.loc[drawn["x"] > 20, "income"] == 7).all()
+    assert drawn.loc[drawn["x"] <= 20, "income"].isin([0, -8]).all()

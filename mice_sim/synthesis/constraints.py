@@ -27,6 +27,13 @@ def constrain(
         drawn = smooth(spec.smoothing[j], drawn, observed, rng)
     if j in spec.bounds:
         drawn = np.clip(drawn, *spec.bounds[j])
+    return overrule(spec, j, drawn, rows, others)
+
+
+def overrule(
+    spec: Specification, j: int, drawn: np.ndarray, rows: np.ndarray, others: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Return what is left of `drawn` once the rules for column `j` have been followed."""
     for rule in spec.rules:
         if rule.target == j:
             seen = {name: others[name][rows] for name in rule.condition.parents}

@@ -14,7 +14,7 @@ import numpy as np
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis import fitting
-from mice_sim.synthesis.constraints import constrain, ruled
+from mice_sim.synthesis.constraints import constrain, overrule, ruled
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.fitting import Streams, fit_method, log_notes, released
 from mice_sim.synthesis.methods import Fitted, Predictors, Target
@@ -174,7 +174,8 @@ def generate(
             decided = ruled(spec, j, by_name)
             kind = draw(part.indicator) if decided is None else np.where(decided, 0, draw(part.indicator))
             state.write(part.indicator, rows, kind)
-        values = draw(j) if j in steps else np.full(k, np.nan)
+        # A column without a value to learn from has those that rules give it.
+        values = draw(j) if j in steps else overrule(spec, j, np.full(k, np.nan), rows, by_name)
         result[j] = values
         if j in splits:
             result[j] = np.array([np.nan, *part.codes])[kind.astype(int)]
