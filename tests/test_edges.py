@@ -228,3 +228,9 @@ def test_a_rule_sets_values_where_the_data_has_codes_only():
     drawn = syn.completed(1)
     assert (drawn.loc[drawn["x"] > 20, "income"] == 7).all()
     assert drawn.loc[drawn["x"] <= 20, "income"].isin([0, -8]).all()
+
+
+def test_polynomials_of_extreme_numbers_are_refused():
+    data = pd.DataFrame({"x": np.arange(9.0) * 1e-200, "y": np.arange(9.0) ** 2})
+    words = refusal(data, method="norm", formulas={"y": "poly(x, 2)"})
+    assert words == "'poly(x, 2)' can't be made: The powers up to 2 of these values are no numbers; use other units."

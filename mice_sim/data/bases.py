@@ -47,17 +47,20 @@ class Polynomials:
         return self.centres is not None
 
     def learn(self, x: np.ndarray) -> Polynomials:
-        """Return the basis that is orthonormal on x (n,); raises MiceSimError if x has too few values."""
+        """Return the basis that is orthonormal on x (n,); raises MiceSimError if x has too few values, or powers out of range."""
         if np.unique(x).size <= self.width:
             raise MiceSimError(
                 f"A polynomial of degree {self.width} needs more than {self.width} different values; lower the degree."
             )
         before, current = np.zeros_like(x), np.ones_like(x)
         centres, norms = np.zeros(self.width), [float(x.size)]
-        for k in range(self.width):
-            centres[k] = (x * current) @ current / norms[-1]
-            before, current = current, _next(x, before, current, centres[k], norms)
-            norms.append(float(current @ current))
+        with np.errstate(all="ignore"):
+            for k in range(self.width):
+                centres[k] = (x * current) @ current / norms[-1]
+                before, current = current, _next(x, before, current, centres[k], norms)
+                norms.append(float(current @ current))
+        if not all(0 < norm < np.inf for norm in norms):
+            raise MiceSimError(f"The powers up to {self.width} of these values are no numbers; use other units.")
         return replace(self, centres=centres, norms=np.array(norms))
 
     def rows(self, x: np.ndarray) -> np.ndarray:
