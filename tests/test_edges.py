@@ -234,3 +234,11 @@ def test_polynomials_of_extreme_numbers_are_refused():
     data = pd.DataFrame({"x": np.arange(9.0) * 1e-200, "y": np.arange(9.0) ** 2})
     words = refusal(data, method="norm", formulas={"y": "poly(x, 2)"})
     assert words == "'poly(x, 2)' can't be made: The powers up to 2 of these values are no numbers; use other units."
+
+
+def test_numbers_are_smoothed_at_any_scale():
+    x = np.random.default_rng(1).normal(size=50)
+    plain, huge = (
+        ms.synthesize(pd.DataFrame({"x": x * s}), m=1, smoothing="density", seed=1).sets for s in (1, 2.0**990)
+    )
+    np.testing.assert_allclose(huge, plain * 2.0**990, rtol=1e-12)

@@ -6,6 +6,8 @@ the observed range and rounded to the observed decimals; a value that makes up m
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.interpolate import make_smoothing_spline
 
@@ -37,8 +39,12 @@ def smooth(kind: str, drawn: np.ndarray, observed: np.ndarray, rng: np.random.Ge
 
 
 def _density(values: np.ndarray, observed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    low, high = np.quantile(observed, [0.25, 0.75])
-    spread = min(observed.std(ddof=1), (high - low) / 1.34) or observed.std(ddof=1)
+    # A power of two keeps squares within range.
+    exponent = math.frexp(float(np.abs(observed).max()))[1]
+    scaled = np.ldexp(observed, -exponent)
+    low, high = np.quantile(scaled, [0.25, 0.75])
+    sd = scaled.std(ddof=1)
+    spread = math.ldexp(min(sd, (high - low) / 1.34) or sd, exponent)
     return values + 0.9 * spread * observed.size**-0.2 * rng.standard_normal(values.size)
 
 
