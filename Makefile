@@ -27,9 +27,8 @@ benchmark: $(ENV)
 	@$(BIN)/mice-sim benchmark --engine
 
 oracle: $(ENV)
-	Rscript tests/oracles/rpart.R tests/oracles
-	Rscript tests/oracles/models.R tests/oracles
-	Rscript tests/oracles/ampute.R tests/oracles
+	for name in rpart models ampute forest methods_categorical methods_continuous mids patterns pooling chains; do \
+	  Rscript tests/oracles/$$name.R tests/oracles || exit 1; done
 	for version in 3.13 3.15; do Rscript $(STUDY)/study.R mice-$$version 1 1000 $(STUDY)/mice_$$version.csv.gz; done
 
 data:

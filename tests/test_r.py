@@ -41,11 +41,8 @@ def test_the_stored_study_is_what_mice_gives(rule, tmp_path):
     np.testing.assert_allclose(again, stored, rtol=1e-7)
 
 
-def test_the_stored_amputations_are_what_mice_makes(tmp_path):
-    run_r(ROOT / "tests/oracles/ampute.R", tmp_path)
-    assert (tmp_path / "ampute.json").read_bytes() == (ROOT / "tests/oracles/ampute.json").read_bytes()
-
-
-def test_the_stored_models_are_what_r_fits(tmp_path):
-    run_r(ROOT / "tests/oracles/models.R", tmp_path)
-    assert (tmp_path / "models.json").read_bytes() == (ROOT / "tests/oracles/models.json").read_bytes()
+@pytest.mark.parametrize("name", ["ampute", "forest", "methods_categorical", "methods_continuous", "models", "patterns",
+                                  "pooling"])  # fmt: skip
+def test_what_is_stored_is_what_r_gives(name, tmp_path):
+    run_r(ROOT / f"tests/oracles/{name}.R", tmp_path)
+    assert (tmp_path / f"{name}.json").read_bytes() == (ROOT / f"tests/oracles/{name}.json").read_bytes()
