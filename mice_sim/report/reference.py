@@ -9,7 +9,7 @@ import dataclasses
 import inspect
 import sys
 
-from mice_sim.synthesis.methods import DEFAULTS, METHODS, Method
+from mice_sim.synthesis.methods import DEFAULTS, METHODS, PARAMETRIC, Method
 from mice_sim.synthesis.methods.base import EVERY_KIND
 
 _HEAD = """# Methods
@@ -17,7 +17,8 @@ _HEAD = """# Methods
 Made by `python -m mice_sim.report.reference > docs/methods.md` from the methods in `mice_sim/synthesis/methods/`.
 [guide.md](guide.md) tells how to choose one, set its options, and add your own.
 
-`impute` takes {defaults}. `synthesize` takes cart for every column.
+By default `impute` takes {defaults}.
+`synthesize` takes cart for every column; "parametric" stands for {numbers} and otherwise the defaults of `impute`.
 
 A method whose parameters are drawn gives proper imputations by itself. Of the others `proper=True` makes proper
 synthesis, by a bootstrap of the rows.
@@ -31,8 +32,13 @@ def methods_page() -> str:
     """Return docs/methods.md: a row and a section for each method of the package."""
     own = {name: method for name, method in sorted(METHODS.items()) if method.__module__.startswith("mice_sim.")}
     defaults = ", ".join(f"{name} for {kind} columns" for kind, name in DEFAULTS.items())
+    numbers = f"{PARAMETRIC['continuous']} for continuous columns"
     rows = "".join(_row(name, method) for name, method in own.items())
-    return _HEAD.format(defaults=defaults) + rows + "".join(_section(name, method) for name, method in own.items())
+    return (
+        _HEAD.format(defaults=defaults, numbers=numbers)
+        + rows
+        + "".join(_section(name, method) for name, method in own.items())
+    )
 
 
 def _row(name: str, method: type[Method]) -> str:
