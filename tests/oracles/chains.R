@@ -37,8 +37,8 @@ curve[runif(n) < plogis(-1 + .5 * curve$y), c("v", "vv")] <- NA
 
 older <- subset(boys, age > 8, c("age", "hgt", "wgt", "bmi", "gen", "tv", "reg"))
 scaled <- transform(nhanes, bmi = bmi / 10, chl = chl / 100)
-data <- list(nhanes = nhanes, scaled = scaled, nhanes2 = nhanes2, airquality = airquality, complete = complete, mixed = mixed,
-             two = two, few = few, curve = curve, older = older)
+data <- list(nhanes = nhanes, scaled = scaled, nhanes2 = nhanes2, airquality = airquality, complete = complete,
+             mixed = mixed, two = two, few = few, curve = curve, older = older)
 data <- lapply(data, function(d) { rownames(d) <- NULL; d })
 
 # ---- scenarios
@@ -81,7 +81,8 @@ scenarios <- list(
   "midastouch of kappa 3" = of_nhanes("midastouch", options = list(midas.kappa = 3)),
   "predictors and visits" = of_nhanes("norm", predictors = triangle,
                                       visits = c("age", "hyp", "bmi", "chl")),
-  "formula" = of_nhanes("norm", formulas = list(chl = "bmi * age")),
+  "formula" = impute("airquality", each(airquality, "norm"), formulas = list(Ozone = "Wind * Temp"),
+                     models = list(linear = "Ozone ~ Wind * Temp")),
   "ignored rows" = of_nhanes("norm", ignored = 1:8),
   "nhanes2" = impute("nhanes2", list(bmi = "pmm", hyp = "logreg", chl = "pmm"),
                      models = list(linear = "chl ~ bmi + age + hyp")),
