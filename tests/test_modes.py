@@ -236,6 +236,21 @@ def test_formulas_choose_terms_and_interactions(complete):
     assert abs(np.corrcoef(without["x"] * without["z"], without["y"])[0, 1]) < 0.1
 
 
+def test_a_tree_says_that_it_leaves_out_a_formulas_terms(complete):
+    events = ms.synthesize(complete, m=1, formulas={"wgt": "age * hgt", "hc": "age + hgt"}, seed=1).events
+    assert events["variable"].tolist() == ["wgt"]
+    assert "not its terms" in events["what"][0]
+
+
+def test_a_column_without_a_method_takes_that_of_the_mode(complete):
+    syn = ms.synthesize(complete, m=1, method={"wgt": "norm"}, seed=1)
+    assert syn.summary()["method"].value_counts().to_dict() == {"cart": 8, "norm": 1}
+    assert (
+        ms.impute(ms.load_dataset("boys"), m=1, maxit=1, method={"wgt": "norm"}, seed=1).summary()["method"]["hgt"]
+        == "pmm"
+    )
+
+
 # ---- any cells, in linked mode
 
 

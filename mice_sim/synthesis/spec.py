@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -172,6 +172,8 @@ def specify(
     if mode == "sequential" and k is not None and k != table.n_rows:
         _check_kept(table, cells, computed, k)
     made = _methods(table, method, computed, cells, mode, proper, dict(options))
+    models = _formulas(table, formulas or {}, computed)
+    decisions += _unused_terms(table, models, made)
     special = {table.index(n): _codes(table, n, codes) for n, codes in (semicontinuous or {}).items()}
     nested = mode != "impute" and missing == "two-step"
     return Specification(
@@ -183,7 +185,7 @@ def specify(
         methods=made,
         derived={table.index(n): e for n, e in computed.items()},
         predictors=_predictors(table, predictor_matrix, formulas, parents),
-        formulas=_formulas(table, formulas or {}, computed),
+        formulas=models,
         visit_sequence=who.visit_sequence(table, visit_sequence, decided, mode != "sequential"),
         where=cells,
         rule=rule,  # type: ignore[arg-type]
@@ -295,9 +297,6 @@ def _methods(
         chosen = {str(name): method for name, method in given.items()}
         for name in chosen:
             table.index(name)
-        lacking = [n for n in names if n not in chosen and n not in computed and n not in untouched]
-        if lacking and mode != "impute":
-            raise MiceSimError(f"Column '{lacking[0]}' has no method; give one for it, such as 'cart'.")
     elif given == "parametric":
         chosen = {name: methods.parametric(column) for name, column in zip(names, table.columns, strict=True)}
     else:
@@ -336,6 +335,18 @@ def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Der
         if name in computed:
             raise MiceSimError(f"Column '{name}' is derived, so it needs no model; leave out one of the formulas.")
     return {table.index(name): _formula(table, name, text).learn(table.values) for name, text in given.items()}
+
+
+def _unused_terms(table: Table, models: Mapping[int, ModelFormula], made: Mapping[int, Method]) -> Iterator[Event]:
+    """Yield an event for each formula whose terms a tree does not look at."""
+    for j, formula in models.items():
+        main = [n for c in formula.used for n in Design.of((table.columns[c],)).names]
+        if j in made and not made[j].uses_terms and set(formula.names) - {"(Intercept)"} != set(main):
+            what, why = (
+                "used the columns of its formula, not its terms",
+                "trees find interactions and curves themselves",
+            )
+            yield Event(table.names[j], what, why)
 
 
 def _formula(table: Table, name: str, text: str) -> ModelFormula:

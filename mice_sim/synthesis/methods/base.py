@@ -90,6 +90,7 @@ class Method:
     proper : whether parameters are drawn anew for every set (from a posterior or a bootstrap); a field where the
         method can do both.
     uses_predictors : whether it looks at them.
+    uses_terms : whether it draws by a formula's terms; trees look at its columns and find interactions themselves.
     remembers : whether `fit` takes `previous`, its last fit, if only volatile predictors changed since.
     starts : whether `fit` takes `start`, its fit of the iteration before, near which the new maximum lies.
     """
@@ -98,6 +99,7 @@ class Method:
     deterministic: ClassVar[bool] = True
     proper: Any = False
     uses_predictors: ClassVar[bool] = True
+    uses_terms: ClassVar[bool] = True
     remembers: ClassVar[bool] = False
     starts: ClassVar[bool] = False
 

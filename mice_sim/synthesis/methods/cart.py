@@ -46,6 +46,7 @@ class Cart(Method):
     minsplit: int | None = None
     maxdepth: int = 30
 
+    uses_terms: ClassVar[bool] = False
     remembers: ClassVar[bool] = True
     by_deviance: ClassVar[bool] = False
 

@@ -29,6 +29,7 @@ class RandomForest(Method):
     min_node_size: int | None = None
 
     deterministic: ClassVar[bool] = False
+    uses_terms: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_whole("ntree", self.ntree)
