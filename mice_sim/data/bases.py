@@ -47,7 +47,7 @@ class Polynomials:
         return self.centres is not None
 
     def learn(self, x: np.ndarray) -> Polynomials:
-        """Return the basis that is orthonormal on x (n,); raises MiceSimError for too few values or too large powers."""
+        """Return the basis orthonormal on x (n,); raises MiceSimError for too few values or too large powers."""
         if np.unique(x).size <= self.width:
             raise MiceSimError(
                 f"A polynomial of degree {self.width} needs more than {self.width} different values; lower the degree."
