@@ -9,7 +9,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import expit
 
 from mice_sim.kernels import likelihood
-from mice_sim.synthesis.augment import Units, pseudo_rows
+from mice_sim.synthesis.augment import Units
 
 # The precision of the normal prior of a slope per standard deviation of its predictor; the intercept's is a
 # hundredth of it, for when all responses are alike.
@@ -34,16 +34,16 @@ class Logistic:
         return self.theta + solve_triangular(self.factor, z, trans="T", lower=True, check_finite=False)
 
 
-def fit_logistic(matrix: np.ndarray, y: np.ndarray, augment: bool = False) -> Logistic:
-    """Fit y (n,), 0.0 or 1.0, on an intercept and `matrix` (n, p), with pseudo-rows beside the data if asked."""
+def fit_logistic(matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> Logistic:
+    """Fit y (n,), 0.0 or 1.0, on an intercept and `matrix` (n, p).
+
+    weights : of the rows, if pseudo-rows are among them; they keep the fit finite, so the prior is weaker then.
+    """
     units = Units.of(matrix)
-    x, weights = units.standardise(matrix), np.ones(y.size)
-    precision = PRIOR_PRECISION
-    if augment:
-        more_x, more_y, weight = pseudo_rows(units, 2)
-        x, y, weights = np.vstack([x, more_x]), np.append(y, more_y), np.append(weights, np.full(more_y.size, weight))
-        precision /= 100
-    penalty = np.full(x.shape[1], precision)
+    x = units.standardise(matrix)
+    slope = PRIOR_PRECISION if weights is None else PRIOR_PRECISION / 100
+    penalty = np.full(x.shape[1], slope)
     penalty[0] = PRIOR_PRECISION / 100
+    weights = np.ones(y.size) if weights is None else weights
     _, theta, factor = likelihood.multinomial(x, y, 2, weights, penalty, 100, np.zeros((1, penalty.size)))
     return Logistic(units, theta[0], factor)

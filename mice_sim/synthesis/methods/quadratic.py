@@ -20,6 +20,8 @@ from mice_sim.synthesis.methods.pmm import FittedPmm, Pmm
 
 # A vertex this many ranges away from the data belongs to a straight line.
 FAR = 1e6
+# What each of mice's eight pseudo-rows counts.
+PSEUDO = 3 / 8
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Quadratic(Method):
     donors : as in `pmm`.
 
     The combination Z = β₁x + β₂x² that the outcome is regressed on is matched as in `pmm`; which of the two x that
-    have the matched Z is taken is drawn by a logistic regression on the outcome and Z, augmented as in `logreg`.
-    The two lie mirrored about the vertex, so a drawn value may be one that nobody has.
+    have the matched Z is taken is drawn by a logistic regression on the outcome, Z and their product, with mice's
+    eight pseudo-rows. The two lie mirrored about the vertex, so a drawn value may be one that nobody has.
     """
 
     quad_outcome: str | None = None
@@ -59,7 +61,7 @@ class Quadratic(Method):
         combined = np.zeros_like(y.values)
         combined[y.rows] = z
         pmm = Pmm(donors=self.donors).fit(replace(y, values=combined), X, rng)
-        side = fit_logistic(np.column_stack([o, z]), (u > vertex).astype(float), augment=True)
+        side = _fit_side(o, z, (u > vertex).astype(float))
         return FittedQuadratic(place, own, others, vertex, pmm, side, pmm.notes)
 
     def _place(self, y: Target, X: Predictors) -> int:
@@ -71,6 +73,23 @@ class Quadratic(Method):
             hint = nearest(self.quad_outcome, X.names) if X.names else "; nothing does."
             raise MiceSimError(f"quad_outcome '{self.quad_outcome}' does not predict '{y.column.name}'{hint}")
         return X.names.index(self.quad_outcome)
+
+
+def _fit_side(o: np.ndarray, z: np.ndarray, above: np.ndarray) -> Logistic:
+    """Fit which side of the vertex x is on, by outcome and Z.
+
+    Both sides are added, with a weight of 3/8 each, where one of the two is at its mean and the other one standard
+    deviation away from its own: so the regression stays finite where the data tell the sides apart.
+    """
+    up, flat = np.array([1.0, -1.0, 1.0, -1.0]), np.zeros(4)
+    o = np.append(o, o.mean() + o.std(ddof=1) * np.append(up, flat))
+    z = np.append(z, z.mean() + z.std(ddof=1) * np.append(flat, up))
+    weights = np.append(np.ones(above.size), np.full(8, PSEUDO))
+    return fit_logistic(_terms(o, z), np.append(above, [1, 1, 0, 0] * 2), weights)
+
+
+def _terms(o: np.ndarray, z: np.ndarray) -> np.ndarray:
+    return np.column_stack([o, z, o * z])
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,6 @@ class FittedQuadratic:
     def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
         z = self.pmm.draw(X, rng)
         o = self.outcome.unit(X.matrix()[:, self.place])
-        above = self.side.probability(np.column_stack([o, z])) > rng.random(z.size)
+        above = self.side.probability(_terms(o, z)) > rng.random(z.size)
         distance = np.sqrt(np.maximum(z + self.vertex**2, 0.0))
         return self.own.centre + self.own.spread * (self.vertex + np.where(above, distance, -distance))
