@@ -93,6 +93,8 @@ scenarios <- list(
   "lasso.select.norm" = impute("airquality", each(airquality, "lasso.select.norm"), 60, 3,
                                models = list(linear = "Ozone ~ Wind + Temp + Solar.R")),
   "defaults" = of_mixed(list(x = "pmm")), "trees" = of_mixed(only("cart")), "forests" = of_mixed(only("rf")),
+  "pmm of factors" = of_mixed(list(x = "pmm", b = "pmm", u = "pmm", o = "pmm"), 200),
+  "polyreg for all" = of_mixed(list(b = "polyreg", o = "polyreg"), 60),
   "lda" = of_mixed(list(b = "lda", u = "lda", o = "lda"), 200),
   "logreg" = of_mixed(list(b = "logreg"), 200, data = "few"),
   "logreg.boot" = of_mixed(list(b = "logreg.boot"), 200, data = "few"),
