@@ -210,8 +210,6 @@ def weighted_ordinal(x, y, n_classes, weights, start):
     return False, theta, covariance
 
 
-# Newton's method converges quadratically: the step taken from here leaves a decrement of about its square.
-LAST_STEP = 1e-8
 # How a multinomial fit ended.
 CONVERGED, STOPPED, UNIDENTIFIED = 0, 1, 2
 
@@ -300,7 +298,7 @@ def multinomial(x, y, n_classes, weights, penalty, max_iterations, start):
         step = _solve_factorised(factor, score.ravel())
         decrement = step @ score.ravel()
         move = step.reshape(theta.shape)
-        if decrement < LAST_STEP:
+        if decrement < DECREMENT:
             steady = np.abs(x @ move.T).max() < DIVERGING
             return (CONVERGED if steady else UNIDENTIFIED), theta + move, factor
         length = 1.0
