@@ -242,3 +242,9 @@ def test_numbers_are_smoothed_at_any_scale():
         ms.synthesize(pd.DataFrame({"x": x * s}), m=1, smoothing="density", seed=1).sets for s in (1, 2.0**990)
     )
     np.testing.assert_allclose(huge, plain * 2.0**990, rtol=1e-12)
+
+
+def test_values_that_are_all_alike_stay_when_smoothed():
+    x = np.array([1e39] * 30 + [2e39])
+    drawn = ms.synthesize(pd.DataFrame({"x": x}), m=1, method="mean", smoothing="spline", seed=1).completed(1)
+    np.testing.assert_allclose(drawn["x"], x.mean())

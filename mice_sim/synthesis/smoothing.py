@@ -52,7 +52,9 @@ def _along(kind: str, values: np.ndarray) -> np.ndarray:
     """Smooth the sorted values along their ranks and put them back in place."""
     order = np.argsort(values, kind="stable")
     ranked = values[order]
-    scale = np.ptp(ranked) or 1.0
+    scale = np.ptp(ranked)
+    if scale == 0:
+        return values
     if kind == "spline":
         smoothed = make_smoothing_spline(np.arange(ranked.size, dtype=float), ranked / scale)(np.arange(ranked.size))
     else:
