@@ -245,6 +245,17 @@ def test_numbers_are_smoothed_at_any_scale():
 
 
 def test_values_that_are_all_alike_stay_when_smoothed():
-    x = np.array([1e39] * 30 + [2e39])
+    x = np.array([1e200] * 30 + [2e200])
     drawn = ms.synthesize(pd.DataFrame({"x": x}), m=1, method="mean", smoothing="spline", seed=1).completed(1)
     np.testing.assert_allclose(drawn["x"], x.mean())
+
+
+@pytest.mark.parametrize("holes", [0, 10])
+def test_predictors_are_told_apart_at_huge_scales(holes):
+    rng = np.random.default_rng(1)
+    x, z = rng.normal(size=(2, 60))
+    data = pd.DataFrame({"x": x, "z": z, "y": x + 0.5 * z + rng.normal(size=60)})
+    data.loc[: holes - 1, "y"] = np.nan
+    options = {"m": 1, "mode": "linked", "missing": "one-step", "method": "norm.predict", "where": ["y"], "maxit": 1}
+    plain, huge = (ms.synthesize(data * s, seed=1, **options).sets for s in (1, 2.0**1000))
+    np.testing.assert_allclose(huge, plain * 2.0**1000, rtol=1e-9)

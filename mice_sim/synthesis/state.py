@@ -9,6 +9,10 @@ from mice_sim.data import Table
 from mice_sim.synthesis import moments
 from mice_sim.synthesis.design import Design
 
+# Squares of numbers beyond this may overflow; times a power of two, they keep their correlations.
+HUGE = 1e140
+SHRINK = 2.0**-600
+
 
 class WorkingState:
     """The values that models are fitted on, with a version number for every column.
@@ -132,10 +136,14 @@ def _moments(values, codes, source, is_factor, score, target, mask, rows):
         d = chosen[c]
         factor = d < n_design and is_factor[d]
         j = source[d] if d < n_design else target
-        total = 0.0
+        total, largest = 0.0, 0.0
         for i in range(n):
             scaled[c, i] = score[d, codes[j, rows[i]]] if factor else values[j, rows[i]]
             total += scaled[c, i]
+            largest = max(largest, abs(scaled[c, i]))
+        if largest > HUGE:
+            scaled[c] *= SHRINK
+            total = scaled[c].sum()
         mean = total / n
         squares = 0.0
         for i in range(n):
@@ -143,7 +151,7 @@ def _moments(values, codes, source, is_factor, score, target, mask, rows):
             squares += scaled[c, i] * scaled[c, i]
         if squares > 0:
             scaled[c] /= np.sqrt(squares)
-        variance[d] = squares / max(n - 1, 1)
+        variance[d] = np.inf if largest > HUGE else squares / max(n - 1, 1)
     products = scaled @ scaled.T
     for a in range(chosen.shape[0]):
         for b in range(chosen.shape[0]):
@@ -163,7 +171,10 @@ def _design_matrix(values, codes, source, is_factor, score, kept, rows):
 
 
 def _standardise(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    huge = np.abs(rows).max(axis=1) > HUGE
+    rows[huge] *= SHRINK
     centred = rows - rows.mean(axis=1, keepdims=True)
     squares = np.einsum("ij,ij->i", centred, centred)
     scale = np.where(squares > 0, np.sqrt(squares), 1.0)
-    return centred / scale[:, None], squares / max(rows.shape[1] - 1, 1)
+    variance = np.where(huge, np.inf, squares / max(rows.shape[1] - 1, 1))
+    return centred / scale[:, None], variance
