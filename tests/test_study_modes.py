@@ -22,6 +22,7 @@ from mice_sim.study.replicate import Replicator, replicator
 from mice_sim.study.run import run_study
 from mice_sim.study.store import Store
 from mice_sim.study.summary import summarise
+from mice_sim.study.sweep import read_sweep, run_sweep, sweep_comparisons, sweep_performance
 from mice_sim.synthesis.methods import name_of
 
 NORMAL = ["data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "~analysis.correlations"]
@@ -161,6 +162,14 @@ def test_copies_and_registered_statistics_have_tables(tmp_path, monkeypatch):
     assert tables["ranges"].title == "Ranges"
     assert {row.stub[1] for row in tables["ranges"].rows} == {"original", "sample", "synthetic"}
     assert tables["linear"].title.startswith("Linear regression, y ~")
+
+
+def test_lists_can_be_swept_and_are_text_in_the_tables(tmp_path):
+    axis = "resampling.amputation.patterns"
+    given = [*NORMAL, HOLES[0], "synthesis=impute", "replicates=2", "execution=serial", f"output={tmp_path}"]
+    run_sweep(read_sweep([*given, f"{axis}=[[x1]],[[x2,y]]"]))
+    assert sweep_performance(tmp_path)[axis].unique().tolist() == ["[[x1]]", "[[x2, y]]"]
+    assert set(sweep_comparisons(tmp_path)[axis]) == {"[[x2, y]]"}
 
 
 # ---- amputation by a mask

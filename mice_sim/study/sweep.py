@@ -202,7 +202,9 @@ def _frozen(values: Mapping[str, Any]) -> str:
 
 
 def _with_axes(frame: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:
+    """Put a column for each axis in front; a list of values is text there, as rows are grouped by it."""
     frame = frame.copy()
     for position, (key, value) in enumerate(values.items()):
-        frame.insert(position, key, [value] * len(frame))
+        told = json.dumps(value).replace('"', "") if isinstance(value, list | dict) else value
+        frame.insert(position, key, [told] * len(frame))
     return frame
