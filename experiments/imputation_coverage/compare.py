@@ -1,11 +1,12 @@
 """Hold the sweep against the tables of van Buuren (2018), Flexible Imputation of Missing Data, section 3.2 to 3.4.
 
     mice-sim run -m experiment=imputation_coverage
+    mice-sim run -m experiment=imputation_coverage_midastouch
     python experiments/imputation_coverage/compare.py
 
-Reads the sweep's tables/performance.csv and published.csv beside this file, writes agreement.csv beside the sweep and
-the table into the README of this folder. The published numbers' Monte Carlo error is ours, scaled to their number of
-simulations, and that of rounding.
+Reads the sweeps' tables/performance.csv and published.csv beside this file, writes agreement.csv beside the first sweep
+and the table into the README of this folder. The published numbers' Monte Carlo error is ours, scaled to their number
+of simulations, and that of rounding.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ BEGIN, END = "<!-- compare.py begins -->\n", "<!-- compare.py ends -->"
 
 def found() -> pd.DataFrame:
     """Return ours: KEYS, replicates, ours, mcse."""
-    rows = pd.read_csv(RESULTS / "tables" / "performance.csv").rename(
-        columns={"n": "replicates", "source": "method", **AXES}
-    )
+    folders = (RESULTS, RESULTS.with_name("imputation_coverage_midastouch"))
+    rows = pd.concat([pd.read_csv(folder / "tables" / "performance.csv") for folder in folders])
+    rows["resampling.n"] = rows["resampling.n"].fillna(50)
+    rows = rows.drop_duplicates([*AXES, "source", "analysis", "term", "statistic", "measure"])
+    rows = rows.rename(columns={"n": "replicates", "source": "method", **AXES})
     rows = rows[(rows["term"] == "x") & rows["measure"].isin(["bias", "coverage", "width", "mse"])].copy()
     rows["missing"] = rows["missing"].str.extract("([xy])")
     squares = rows["measure"] == "mse"
