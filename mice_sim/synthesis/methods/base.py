@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -55,7 +56,7 @@ class Predictors:
         """The names of the matrix's columns, as R prints them."""
         if self.formula is not None:
             return self.formula.names[int(self.formula.intercept) :]
-        return tuple(self.state.design.names[d] for d in np.flatnonzero(self.keep))
+        return tuple(compress(self.state.design.names, self.keep))
 
     def at(self, rows: np.ndarray) -> Predictors:
         """Return the same columns, seen in other rows."""
