@@ -38,6 +38,9 @@ REFUSALS = [
     r"^Column '.*' holds (infinite values|dates|text)",
     r"^Column '.*' has type .*; convert it with astype",
     r"^Column '.*' has the level .*, which can't be saved; rename levels to text\.$",
+    r"^'.*' (has negative values|holds only zeros), which have no (logarithm|root);",
+    r"^quad_outcome '.*' does not predict '.*'",
+    r"^ums of '.*' uses '.*', which does not predict it",
     r"^Column '.*' has no value to learn from; give it some or drop it\.$",
     r"^Strata are synthesised whole; leave out strata or where\.$",
     r"^The strata column '.*' has missing values;",
@@ -286,12 +289,18 @@ class Calls:
         """A method for every column, or none at all."""
         if self.rarely(3):
             words = ["cart", "cart.deviance", "rf", "sample", "pmm"]
-            return self.draw(st.sampled_from([None, *words] if mode == "impute" else words))
+            return self.draw(st.sampled_from([None, *words] if mode == "impute" else ["parametric", *words]))
         suited = {
             c.name: sorted(name for name, method in METHODS.items() if c.kind in method.kinds) for c in self.columns
         }
-        chosen = {name: self.draw(st.sampled_from(known)) for name, known in suited.items()}
-        return {n: {"name": m, "ums": "1"} if m.startswith("mnar") else m for n, m in chosen.items()}
+        return {name: self.with_options(name, self.draw(st.sampled_from(known))) for name, known in suited.items()}
+
+    def with_options(self, column: str, method: str) -> Any:
+        """The method with the options that it can't do without."""
+        others = [name for name in self.numeric if name != column]
+        if method.startswith("mnar"):
+            return {"name": method, "ums": f"1 + 2 * `{others[0]}`" if others else "1"}
+        return {"name": method, "quad_outcome": (others or [column])[0]} if method == "quadratic" else method
 
     def cells(self, missing: bool = False) -> np.ndarray:
         rng = np.random.default_rng(self.draw(st.integers(0, 9)))
