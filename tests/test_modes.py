@@ -236,6 +236,15 @@ def test_formulas_choose_terms_and_interactions(complete):
     assert abs(np.corrcoef(without["x"] * without["z"], without["y"])[0, 1]) < 0.1
 
 
+def test_a_dot_stands_for_all_other_columns():
+    boys = ms.load_dataset("boys")[["age", "hgt", "wgt", "reg"]]
+    sets = [
+        ms.impute(boys, m=1, maxit=2, seed=1, method={"hgt": "norm"}, formulas={"hgt": text}).completed(1)
+        for text in ("hgt ~ .", "age + wgt + reg")
+    ]
+    pd.testing.assert_frame_equal(*sets)
+
+
 def test_a_tree_says_that_it_leaves_out_a_formulas_terms(complete):
     events = ms.synthesize(complete, m=1, formulas={"wgt": "age * hgt", "hc": "age + hgt"}, seed=1).events
     assert events["variable"].tolist() == ["wgt"]

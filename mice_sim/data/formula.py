@@ -166,10 +166,15 @@ class ModelFormula:
         )
 
     @cached_property
+    def right(self) -> list[int]:
+        """The numbers of the columns on the right-hand side."""
+        return sorted({j for term in self.terms for j in term})
+
+    @cached_property
     def used(self) -> list[int]:
         """The numbers of the columns that the formula names."""
         left = () if self.left is None else self.left.columns
-        return sorted({j for term in self.terms for j in term}.union(left))
+        return sorted({*self.right, *left})
 
     def learn(self, values: np.ndarray) -> ModelFormula:
         """Return the formula with the knots and centres of its poly, ns and bs learned from `values` (columns, n).

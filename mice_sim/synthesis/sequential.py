@@ -118,7 +118,7 @@ class _Fitter:
         spec, name = self.spec, self.wide.names[j]
         keep = spec.design.mask(spec.predictors[j] & self.earlier)
         formula = spec.formulas.get(j)
-        late = [self.table.names[c] for c in (formula.used if formula else ()) if not self.earlier[c]]
+        late = [self.table.names[c] for c in (formula.right if formula else ()) if not self.earlier[c]]
         if late:
             raise MiceSimError(f"The formula of '{name}' uses '{late[0]}', which is visited later; visit it first.")
         rows = np.flatnonzero(learned).astype(np.uint32)

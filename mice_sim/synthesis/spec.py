@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.data import Table
+from mice_sim.data.expressions import quote
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Mode, Origin
@@ -324,7 +325,7 @@ def _predictors(table: Table, matrix: object, formulas: Mapping[str, str] | None
         j = table.index(name)
         formula = _formula(table, name, text)
         predictors[j] = False
-        predictors[j, list(formula.used)] = True
+        predictors[j, formula.right] = True
         if predictors[j, j]:
             raise MiceSimError(f"The formula of '{name}' uses '{name}' itself; leave it out.")
     return predictors
@@ -340,7 +341,7 @@ def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Der
 def _unused_terms(table: Table, models: Mapping[int, ModelFormula], made: Mapping[int, Method]) -> Iterator[Event]:
     """Yield an event for each formula whose terms a tree does not look at."""
     for j, formula in models.items():
-        main = [n for c in formula.used for n in Design.of((table.columns[c],)).names]
+        main = [n for c in formula.right for n in Design.of((table.columns[c],)).names]
         if j in made and not made[j].uses_terms and set(formula.names) - {"(Intercept)"} != set(main):
             what, why = (
                 "used the columns of its formula, not its terms",
@@ -350,12 +351,13 @@ def _unused_terms(table: Table, models: Mapping[int, ModelFormula], made: Mappin
 
 
 def _formula(table: Table, name: str, text: str) -> ModelFormula:
-    """Return the right-hand side of a column's formula, `x + z + x:z` or `y ~ x + z + x:z`."""
+    """Return a column's formula, given as `x + z + x:z` or `y ~ x + z + x:z`."""
     response = re.match(r"((?:`[^`]*`|[^~`])*)~", str(text))
     left = response[1].strip() if response else ""
     if left not in ("", name, f"`{name}`"):
         raise MiceSimError(f"The formula of '{name}' has the response '{left}'; write '{name} ~ …' or '~ …'.")
-    return ModelFormula.parse(f"~ {str(text)[response.end() if response else 0 :]}", table.columns)
+    right = str(text)[response.end() if response else 0 :]
+    return ModelFormula.parse(f"{quote(name)} ~ {right}", table.columns)
 
 
 def _where(table: Table, where: Where | None, mode: str) -> str | np.ndarray:

@@ -140,7 +140,7 @@ def _everywhere(X: Predictors) -> np.ndarray:
     """Return the predictors in all rows where none of them is missing."""
     state = X.state
     formula = X.formula
-    used = state.design.source[X.keep] if formula is None else [j for j in formula.used if j != formula.response]
+    used = state.design.source[X.keep] if formula is None else formula.right
     complete = ~np.isnan(state.values[np.unique(used).astype(int)]).any(axis=0)
     return X.at(np.flatnonzero(complete).astype(np.uint32)).matrix()
 
