@@ -5,8 +5,8 @@ from __future__ import annotations
 from mice_sim.origin import Origin
 
 ONE_STEP = (
-    "No combining rule is derived for missing and observed values drawn together in one step, and none covers (in "
-    "experiments/incomplete_boys 95 % intervals do so in at most 71 %); make the sets in two steps (missing='two-step')."
+    "No combining rule is derived for missing and observed values drawn together in one step, and none covers (at most "
+    "71 % of 95 % intervals in experiments/incomplete_boys); make the sets in two steps, missing='two-step'."
 )
 
 
