@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
@@ -210,9 +211,14 @@ class _Chain:
         self.log.add(Event(self.table.columns[j].name, f"dropped {dropped}", why, i + 1, iteration))
 
 
-def _mean_and_sd(values: np.ndarray) -> tuple[float, float]:
+@njit(cache=True, nogil=True)
+def _mean_and_sd(values):
     """Return mean and standard deviation, 0 for a single value; a power of two keeps sums and squares within range."""
-    exponent = math.frexp(float(np.abs(values).max()))[1]
-    scaled = np.ldexp(values, -exponent)
-    sd = scaled.std(ddof=1) if values.size > 1 else 0.0
-    return math.ldexp(scaled.mean(), exponent), math.ldexp(sd, exponent)
+    exponent = math.frexp(np.abs(values).max())[1]
+    mean, squares = 0.0, 0.0
+    for value in values:
+        mean += math.ldexp(value, -exponent)
+    mean /= values.size
+    for value in values:
+        squares += (math.ldexp(value, -exponent) - mean) ** 2
+    return math.ldexp(mean, exponent), math.ldexp(math.sqrt(squares / max(values.size - 1, 1)), exponent)
