@@ -496,8 +496,10 @@ def grow(
                 total += y[row]
                 below += y[row] if lower else 0.0
                 n_below += lower
-            if n_below == 0 or n_below == n_here:
-                continue  # neighbouring doubles whose midpoint rounds onto one of them
+            # Of neighbouring doubles the midpoint rounds onto one, so that a side has fewer rows than were counted:
+            # none, or fewer than minbucket, and so many leaves of that kind that there is no room for them.
+            if n_below == 0 or n_below == n_here or n_nodes + 2 > capacity:
+                continue
             lower_left[t] = below / n_below < (total - below) / (n_here - n_below)
             if not lower_left[t]:
                 for i in range(start, end):
