@@ -47,6 +47,7 @@ def impute(
     predictor_matrix: np.ndarray | pd.DataFrame | None = None,
     formulas: Mapping[str, str] | None = None,
     visit_sequence: str | Sequence[str] | None = None,
+    cluster: str | None = None,
     derived: Mapping[str, str] | None = None,
     bounds: Mapping[str, Sequence[float | None]] | None = None,
     rules: Mapping[str, Mapping[str, Any]] | None = None,
@@ -66,7 +67,11 @@ def impute(
     method : one name for all columns; {column: name, {"name": name, option: value} or `Method`}; by default as mice:
         "pmm" for numbers, "logreg" for two levels, "polyreg" for more, "polr" for ordered ones.
     predictor_matrix : (columns × columns) of 0 and 1, row = target (see `quickpred`); the default is everything else,
-        but for derived columns predicting what they are computed from.
+        but for derived columns predicting what they are computed from. Methods for two levels know 2 (with random
+        effects), 3 (with the means by cluster), 4 (with both) and -2 (the clusters) too.
+    cluster : the column that says which cluster a row is in. Columns without a method then have one for two levels:
+        "2l.pmm" for numbers, "2l.bin" for two levels, "2l.cart" for more; "2lonly.pmm" or "2lonly.cart" where all rows
+        of a cluster have the same value. Other methods do not look at clusters.
     formulas : {column: "x + z + x:z"}, the model of a column instead of its row of the predictor matrix.
     visit_sequence : names in order of visit, or "roman", "arabic", "monotone", "revmonotone".
     derived : {column: arithmetic on other columns}, computed anew whenever they are drawn.
@@ -90,8 +95,8 @@ def impute(
     """
     return _run(
         data, seed, strict, progress, mode="impute", m=m, maxit=maxit, method=method, predictor_matrix=predictor_matrix,
-        formulas=formulas, visit_sequence=visit_sequence, derived=derived, bounds=bounds, rules=rules, ignore=ignore,
-        where=where, **options,
+        formulas=formulas, visit_sequence=visit_sequence, cluster=cluster, derived=derived, bounds=bounds, rules=rules,
+        ignore=ignore, where=where, **options,
     )  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def synthesize(
     m: int = 5,
     *,
     mode: str = "sequential",
-    method: Methods = "cart",
+    method: Methods = None,
     k: int | None = None,
     strata: str | Sequence[str] | None = None,
     missing: str | None = None,
@@ -111,6 +116,7 @@ def synthesize(
     predictor_matrix: np.ndarray | pd.DataFrame | None = None,
     formulas: Mapping[str, str] | None = None,
     visit_sequence: str | Sequence[str] | None = None,
+    cluster: str | None = None,
     derived: Mapping[str, str] | None = None,
     bounds: Mapping[str, Sequence[float | None]] | None = None,
     rules: Mapping[str, Mapping[str, Any]] | None = None,
@@ -133,8 +139,11 @@ def synthesize(
 
     Parameters, beside those of `impute`
     ------------------------------------
-    method : as for `impute`, but a mapping names every column that is drawn; "parametric" takes "normrank" for
-        numbers and for factors what `impute` takes.
+    method : "cart" by default. As for `impute`, but a mapping names every column that is drawn; "parametric" takes
+        "normrank" for numbers and for factors what `impute` takes.
+    cluster : the column that says which cluster a row is in, which keeps its values: how many rows a cluster has is
+        how the data were collected. Columns without a method have "2l.cart", or "2lonly.cart" at level 2. In sequential
+        mode clusters are new ones, with effects drawn for them, unless other columns keep their values too.
     k : rows of a sequential set; as many as in the data by default.
     strata : columns; every combination of their values is synthesised by itself, in its real share.
     missing : what becomes of missing cells. "keep" (the default of sequential): missingness is a property of the data
@@ -160,8 +169,8 @@ def synthesize(
     return _run(
         data, seed, strict, progress, mode=mode, m=m, method=method, k=k, strata=strata, missing=missing, r=r,
         imputation=imputation, maxit=maxit, proper=proper, predictor_matrix=predictor_matrix, formulas=formulas,
-        visit_sequence=visit_sequence, derived=derived, bounds=bounds, rules=rules, semicontinuous=semicontinuous,
-        smoothing=smoothing, ignore=ignore, where=where, rule=rule, **options,
+        visit_sequence=visit_sequence, cluster=cluster, derived=derived, bounds=bounds, rules=rules,
+        semicontinuous=semicontinuous, smoothing=smoothing, ignore=ignore, where=where, rule=rule, **options,
     )  # fmt: skip
 
 

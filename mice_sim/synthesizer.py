@@ -44,7 +44,7 @@ class Synthesizer:
     def fit(self, data: pd.DataFrame) -> Synthesizer:
         """Learn from real data; raises MiceSimError for anything that can't work."""
         table = Table.from_pandas(data)
-        spec = specify(table, m=self.m, **{"method": "cart", **self.options})
+        spec = specify(table, m=self.m, **self.options)
         log = EventLog(self.strict)
         for decision in spec.decisions:
             log.add(decision)

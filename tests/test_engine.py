@@ -224,7 +224,7 @@ def test_by_default_a_derived_column_does_not_predict_what_it_is_computed_from(s
     j = syn.original.index
     expected = ~np.eye(9, dtype=bool)
     expected[[j("hgt"), j("wgt")], j("bmi")] = False
-    assert (syn.spec.predictors == expected).all()
+    assert (syn.spec.codes == expected).all()
 
 
 @pytest.mark.parametrize("kind", ["array", "frame", "shuffled frame"])

@@ -142,7 +142,7 @@ def test_an_unknown_data_set_is_met_with_the_nearest():
         ({"visit_sequence": ["b", "a"], "derived": {"b": "2 * a"}}, "'b' before its parent 'a'", "visit 'a' first"),
         ({"predictor_matrix": np.zeros((3, 3))}, "is 3 × 3", "give 2 × 2"),
         ({"predictor_matrix": np.zeros(4)}, "is 4", "give 2 × 2"),
-        ({"predictor_matrix": np.full((2, 2), 2)}, "2 for 'a' predicting 'a'", "use 0 or 1"),
+        ({"predictor_matrix": np.full((2, 2), 5)}, "5 for 'a' predicting 'a'", "use 0 or 1"),
         ({"predictor_matrix": np.eye(2)}, "'a' predict itself", "set that entry to 0"),
         ({"predictor_matrix": frame().iloc[:2].set_axis(["a", "c"])}, "must name every column", "once"),
     ],

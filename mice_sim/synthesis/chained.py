@@ -74,8 +74,8 @@ class _Chain:
         self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
         learned = observed if spec.ignore is None else observed & ~spec.ignore
         self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in learned]
-        self.masks = [self.design.mask(row) for row in spec.predictors]
-        self.uses = [np.flatnonzero(row | (np.arange(row.size) == j)) for j, row in enumerate(spec.predictors)]
+        self.masks = [self.design.mask(row > 0) for row in spec.codes]
+        self.uses = [np.unique([j, *self._predictors(j)]) for j in range(len(table.columns))]
         self.sets = np.repeat(table.values[None], spec.m, axis=0)
         # Under mice-3.13 the derived columns, and they alone, change from set to set.
         volatile = np.zeros(len(table.columns), bool)
@@ -118,7 +118,13 @@ class _Chain:
         """Return the columns that decide on column j and must be complete."""
         if j in self.spec.derived:
             return [self.table.index(parent) for parent in self.spec.derived[j].parents]
-        return np.flatnonzero(self.spec.predictors[j]).tolist() if self.spec.methods[j].uses_predictors else []
+        return self._predictors(j) if self.spec.methods[j].uses_predictors else []
+
+    def _predictors(self, j: int) -> list[int]:
+        """Return the columns that column j's model sees."""
+        method = self.spec.methods.get(j)
+        chosen = np.flatnonzero(self.spec.codes[j]).tolist()
+        return [*chosen, self.spec.cluster] if method is not None and method.two_level else chosen
 
     def _initialise(self) -> None:
         """Start the missing cells at random draws from the observed ones."""
@@ -155,7 +161,7 @@ class _Chain:
         spec, name, rows = self.spec, self.table.columns[j].name, self.wanted[j]
         rng = self.streams(i + 1, name, iteration)
         fitted, keep = self._fit(iteration, i, j, rng)
-        drawn = draw(fitted, Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j)), rng, name)
+        drawn = draw(fitted, self._seen(j, keep, rows), rng, name)
         if j in self.is_ruled or j in spec.bounds or j in spec.smoothing:
             others = dict(zip(self.table.names, self.sets[i], strict=True))
             drawn = constrain(spec, j, drawn, rows, others, self.table.values[j, self.fit_rows[j]], rng)
@@ -182,9 +188,8 @@ class _Chain:
             self._report_dropped(iteration, i, j, keep)
         alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
         target = Target(column, self.table.values[j], rows)
-        predictors = Predictors(self.state, keep, rows, self.volatile, self.spec.formulas.get(j))
         fitted = fit_method(
-            method, target, predictors, rng, bootstrap,
+            method, target, self._seen(j, keep, rows), rng, bootstrap,
             previous=last.fitted if last and alike else None, start=self.starts.get((i, j)),
         )  # fmt: skip
         if method.starts:
@@ -192,6 +197,10 @@ class _Chain:
         log_notes(self.log, fitted, column.name, i + 1, iteration)
         self.fits[j] = _Fit(version, keep, fitted)
         return fitted, keep
+
+    def _seen(self, j: int, keep: np.ndarray, rows: np.ndarray) -> Predictors:
+        spec = self.spec
+        return Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j), spec.codes[j], spec.cluster)
 
     def _rows(self, j: int) -> np.ndarray:
         """Return the rows to learn column j from: those that no rule decides."""

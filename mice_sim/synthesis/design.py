@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ class Design:
     ----------
     names : as R names them (`reg` + level, `phb.L`, `phb^4`).
     source : int32 (D,), the column behind each design column.
-    is_factor : bool (D,).
+    is_factor : bool (D,), whether it is a contrast.
     score : float64 (D, max levels), the contrast's value of each level; 0 for continuous columns.
     by_score : int32 (D, max levels), levels by ascending score. Absent levels are listed too: they
         never occur in the data.
@@ -32,12 +33,14 @@ class Design:
     by_score: np.ndarray
 
     @classmethod
-    def of(cls, columns: tuple[Column, ...]) -> Design:
+    def of(cls, columns: tuple[Column, ...], plain: Container[int] = ()) -> Design:
+        """Return the design of `columns`; the column numbers in `plain` stay numbers even if they are factors."""
         names: list[str] = []
         source: list[int] = []
         scores: list[np.ndarray] = []
         for position, column in enumerate(columns):
-            labels, matrix = column.contrasts() if column.is_factor else ([column.name], np.zeros((0, 1)))
+            has_contrasts = column.is_factor and position not in plain
+            labels, matrix = column.contrasts() if has_contrasts else ([column.name], np.zeros((0, 1)))
             names += labels
             source += [position] * len(labels)
             scores += list(matrix.T)
@@ -48,7 +51,7 @@ class Design:
             score[row, : s.size] = s
             by_score[row, : s.size] = np.argsort(s, kind="stable")
             by_score[row, s.size :] = np.arange(s.size, widest)
-        is_factor = np.array([columns[j].is_factor for j in source])
+        is_factor = np.array([columns[j].is_factor and j not in plain for j in source])
         return cls(tuple(names), np.array(source, np.int32), is_factor, score, by_score)
 
     def mask(self, predictors: np.ndarray) -> np.ndarray:

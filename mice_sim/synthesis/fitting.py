@@ -27,7 +27,7 @@ def fit_method(
         chosen = np.sort(rng.choice(y.rows, size=y.rows.size))
         rows = np.arange(chosen.size, dtype=np.uint32)
         y = Target(y.column, y.values[chosen], rows)
-        X = Predictors(X.state.take(chosen), X.keep, rows, X.volatile, X.formula)
+        X = replace(X, state=X.state.take(chosen), rows=rows)
     takes = {"previous": method.remembers, "start": method.starts}
     return method.fit(y, X, rng, **{name: fit for name, fit in known.items() if takes[name] and fit is not None})
 

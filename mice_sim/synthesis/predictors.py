@@ -27,16 +27,25 @@ def ancestors(name: str, parents: Parents, path: tuple[str, ...] = ()) -> set[st
     return set(own).union(*(ancestors(parent, parents, (*path, name)) for parent in own))
 
 
-def predictor_matrix(table: Table, given: object, computed: Parents) -> np.ndarray:
-    """Return bool (columns, columns), row = target, from a user's matrix, frame or {target: {predictor: code}}.
+# What a column can be to another: no predictor; a predictor; also with random effects; also with its means by cluster;
+# with both; its clusters.
+NONE, FIXED, RANDOM, AVERAGED, RANDOM_AVERAGED, CLUSTER = 0, 1, 2, 3, 4, -2
+CODES = (CLUSTER, NONE, FIXED, RANDOM, AVERAGED, RANDOM_AVERAGED)
 
-    The default is everything else, but for derived columns predicting what they are computed from.
+
+def predictor_matrix(table: Table, given: object, computed: Parents, cluster: int | None = None) -> np.ndarray:
+    """Return int8 codes (columns, columns), row = target, from a user's matrix, frame or {target: {predictor: code}}.
+
+    The default is everything else, but for derived columns predicting what they are computed from, and for the column
+    `cluster`.
     """
     names, p = table.names, len(table.names)
-    matrix = ~np.eye(p, dtype=bool)
+    matrix = np.ones((p, p), np.int8) - np.eye(p, dtype=np.int8)
     for name in computed:
         for ancestor in ancestors(name, computed):
-            matrix[table.index(ancestor), table.index(name)] = False
+            matrix[table.index(ancestor), table.index(name)] = NONE
+    if cluster is not None:
+        matrix[:, cluster] = NONE
     if given is None:
         return matrix
     if isinstance(given, Mapping):
@@ -51,6 +60,15 @@ def predictor_matrix(table: Table, given: object, computed: Parents) -> np.ndarr
         culprit = names[int(np.flatnonzero(matrix.diagonal())[0])]
         raise MiceSimError(f"The predictor matrix lets '{culprit}' predict itself; set that entry to 0.")
     return matrix
+
+
+def marked_clusters(table: Table, given: object) -> set[int]:
+    """Return the columns that a user's matrix marks as clusters."""
+    if given is None:
+        return set()
+    if isinstance(given, Mapping):
+        return {table.index(name) for row in given.values() for name, code in row.items() if code == CLUSTER}
+    return {int(j) for j in np.flatnonzero((_array(table, given) == CLUSTER).any(axis=0))}
 
 
 def _array(table: Table, given: Any) -> np.ndarray:
@@ -68,10 +86,13 @@ def _array(table: Table, given: Any) -> np.ndarray:
     return array
 
 
-def _code(code: object, target: str, predictor: str) -> bool:
-    if code not in (0, 1):
-        raise MiceSimError(f"The predictor matrix holds {code} for '{predictor}' predicting '{target}'; use 0 or 1.")
-    return bool(code)
+def _code(code: Any, target: str, predictor: str) -> int:
+    if code not in CODES:
+        raise MiceSimError(
+            f"The predictor matrix holds {code} for '{predictor}' predicting '{target}'; use 0 or 1, and with methods "
+            "for two levels -2, 2, 3 or 4."
+        )
+    return int(code)
 
 
 def visit_sequence(table: Table, given: str | Sequence[str] | None, parents: Parents, repeats: bool) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.spec import Specification
 
 # Methods that draw observed values: as good for the indicator as for the value.
-DRAW_OBSERVED = ("cart", "cart.deviance", "rf", "sample")
+DRAW_OBSERVED = ("2l.cart", "2lonly.cart", "cart", "cart.deviance", "rf", "sample")
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,18 @@ def _indicator(name: str, codes: tuple[float, ...]) -> Column:
 
 def _widen(spec: Specification, table: Table, splits: Mapping[int, Split]) -> Specification:
     """Return the specification with methods and predictors of the indicators, each a twin of its column's."""
-    p, width = spec.predictors.shape[0], len(table.columns)
-    predictors = np.zeros((width, width), bool)
-    predictors[:p, :p] = spec.predictors
+    p, width = spec.codes.shape[0], len(table.columns)
+    codes = np.zeros((width, width), np.int8)
+    codes[:p, :p] = spec.codes
     chosen: dict[int, Method] = dict(spec.methods)
     for j, part in splits.items():
-        predictors[part.indicator, :p] = spec.predictors[j]
+        codes[part.indicator, :p] = spec.codes[j]
         name = methods.name_of(spec.methods[j])
-        fallback = methods.make_each({0: methods.default(table.columns[part.indicator])}, {})[0]
+        default = "2l.cart" if spec.methods[j].two_level else methods.default(table.columns[part.indicator])
+        fallback = methods.make_each({0: default}, {})[0]
         chosen[part.indicator] = spec.methods[j] if name in DRAW_OBSERVED else fallback
     for j, part in splits.items():
-        predictors[:, part.indicator] = predictors[:, j]
-        predictors[part.indicator, part.indicator] = False
-    return replace(spec, methods=chosen, predictors=predictors, design=Design.of(table.columns))
+        codes[:, part.indicator] = codes[:, j]
+        codes[part.indicator, part.indicator] = 0
+    wider = replace(spec, methods=chosen, codes=codes)
+    return replace(wider, design=Design.of(table.columns, wider.plain))

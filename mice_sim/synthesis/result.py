@@ -100,7 +100,9 @@ class Synthesis:
 
     def _predictors(self, j: int) -> list[int]:
         spec = self.spec
-        chosen = [int(p) for p in np.flatnonzero(spec.predictors[j])]
+        chosen = [int(p) for p in np.flatnonzero(spec.codes[j])]
+        if spec.methods[j].two_level and spec.cluster is not None:
+            chosen.append(spec.cluster)
         if self.mode != "sequential":
             return chosen
         visited = spec.visit_sequence[: spec.visit_sequence.index(j)]

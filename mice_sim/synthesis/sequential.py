@@ -116,15 +116,18 @@ class _Fitter:
 
     def _fit(self, j: int, learned: np.ndarray) -> None:
         spec, name = self.spec, self.wide.names[j]
-        keep = spec.design.mask(spec.predictors[j] & self.earlier)
+        keep = spec.design.mask((spec.codes[j] > 0) & self.earlier)
         formula = spec.formulas.get(j)
         late = [self.table.names[c] for c in (formula.right if formula else ()) if not self.earlier[c]]
         if late:
             raise MiceSimError(f"The formula of '{name}' uses '{late[0]}', which is visited later; visit it first.")
         rows = np.flatnonzero(learned).astype(np.uint32)
         y = Target(self.wide.columns[j], self.wide.values[j], rows)
-        X = Predictors(self.state, keep, rows, np.zeros_like(keep), formula)
         method = spec.methods[j]
+        if method.two_level and not self.earlier[spec.cluster]:
+            cluster = self.table.names[spec.cluster]
+            raise MiceSimError(f"The clusters of '{name}', '{cluster}', are visited later; visit '{cluster}' first.")
+        X = Predictors(self.state, keep, rows, np.zeros_like(keep), formula, spec.codes[j], spec.cluster)
         bootstrap = spec.proper and not method.proper
         fits = []
         for i in range(1 if method.deterministic and not bootstrap else spec.m):
@@ -150,10 +153,14 @@ def generate(
     rows = np.arange(k, dtype=np.uint32)
     steps = {step.column: step for step in fitted.steps}
     by_name = dict(zip(names, result, strict=False))
+    # Clusters of which nothing real is kept are new ones.
+    is_new = set(fitted.kept) <= {spec.cluster}
 
     def draw(j: int) -> np.ndarray:
         step = steps[j]
-        X = Predictors(state, step.keep, rows, np.zeros_like(step.keep), spec.formulas.get(j))
+        X = Predictors(
+            state, step.keep, rows, np.zeros_like(step.keep), spec.formulas.get(j), spec.codes[j], spec.cluster, is_new
+        )
         rng = streams(number + 1, names[j], 1)
         drawn = fitting.draw(step.fits[number % len(step.fits)], X, rng, names[j])
         return drawn if j >= p else constrain(spec, j, drawn, rows, by_name, step.observed, rng)

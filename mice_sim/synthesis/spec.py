@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Mode, Origin
 from mice_sim.synthesis import methods, smoothing, twins
 from mice_sim.synthesis import predictors as who
+from mice_sim.synthesis.clusters import is_constant_within
 from mice_sim.synthesis.conditions import Condition, Rule
 from mice_sim.synthesis.derived import Constant, Derivation, Expression
 from mice_sim.synthesis.design import Design
@@ -45,7 +46,9 @@ class Specification:
     missing : what becomes of missing cells in a synthesis: "keep", "one-step" or "two-step".
     methods : the method of each column number that is drawn.
     derived : how each column number that is computed follows from others.
-    predictors : bool (columns, columns); row j marks the predictors of column j.
+    codes : int8 (columns, columns); row j says what the columns are to column j: 0 nothing, 1 predictors, and to
+        methods for two levels 2 with random effects too, 3 with cluster means too, 4 with both.
+    cluster : the number of the column that says which cluster a row is in, if there is one.
     formulas : the model of each column number that has one.
     visit_sequence : column numbers in order of visit; in a chain a column may be visited more than once.
     where : a word or a bool array (columns, n): which cells are replaced.
@@ -68,7 +71,8 @@ class Specification:
     missing: str
     methods: Mapping[int, Method]
     derived: Mapping[int, Derivation]
-    predictors: np.ndarray
+    codes: np.ndarray
+    cluster: int | None
     formulas: Mapping[int, ModelFormula]
     visit_sequence: tuple[int, ...]
     where: str | np.ndarray
@@ -95,7 +99,15 @@ class Specification:
                 )
             return self.where
         every = np.ones_like(observed)
-        return {"all": every, "none": ~every, "missing": ~observed, "observed": observed}[self.where]
+        cells = {"all": every, "none": ~every, "missing": ~observed, "observed": observed}[self.where]
+        if self.cluster is not None:  # which rows belong together is how the data were collected
+            cells = cells & (np.arange(len(cells)) != self.cluster)[:, None]
+        return cells
+
+    @property
+    def plain(self) -> tuple[int, ...]:
+        """The columns that models see as numbers even if they are factors: clusters that predict nothing."""
+        return () if self.cluster is None or self.codes[:, self.cluster].any() else (self.cluster,)
 
     def origin(self, table: Table) -> Origin:
         """Return how sets made of `table` by this specification are made."""
@@ -108,6 +120,8 @@ class Specification:
             missing = "kept" if self.missing == "keep" else self.missing
         nested = missing == "two-step"
         replaced = self.replaced(~holes)
+        if self.cluster is not None:
+            replaced = np.delete(replaced, self.cluster, axis=0)
         return Origin(
             mode=self.mode,
             missing=missing,  # type: ignore[arg-type]
@@ -130,6 +144,7 @@ def specify(
     predictor_matrix: np.ndarray | pd.DataFrame | Mapping[str, Mapping[str, int]] | None = None,
     formulas: Mapping[str, str] | None = None,
     visit_sequence: str | Sequence[str] | None = None,
+    cluster: str | None = None,
     derived: Mapping[str, str] | None = None,
     where: Where | None = None,
     rule: str = "mice-3.15",
@@ -149,7 +164,7 @@ def specify(
     """Check a synthesis or imputation against a table and return it as a `Specification`.
 
     See `mice_sim.synthesize` and `mice_sim.impute` for the parameters. `predictor_matrix` may also be a mapping
-    {target: {predictor: 0 or 1}} of changes to the default matrix. Raises MiceSimError for anything
+    {target: {predictor: code}} of changes to the default matrix. Raises MiceSimError for anything
     that can't work, before anything runs.
     """
     _one_of("mode", mode, MODES)
@@ -161,6 +176,8 @@ def specify(
     _check_together(mode, where, rule, k, strata, missing, r, maxit)
     checked_rules = _rules(table, rules or {}, derived or {})
     told = {*(formulas or ()), *(bounds or ()), *(smoothing if isinstance(smoothing, Mapping) else ())}
+    in_cluster = _cluster(table, cluster, predictor_matrix, strata, k)
+    told |= set() if in_cluster is None else {table.names[in_cluster]}
     told |= {name for rule in checked_rules for name in (table.names[rule.target], *rule.condition.parents)}
     computed, decisions = _derivations(table, derived or {}, told, mode, missing)
     parents = {name: list(derivation.parents) for name, derivation in computed.items()}
@@ -172,12 +189,13 @@ def specify(
         raise MiceSimError("Strata are synthesised whole; leave out strata or where.")
     if mode == "sequential" and k is not None and k != table.n_rows:
         _check_kept(table, cells, computed, k)
-    made = _methods(table, method, computed, cells, mode, proper, dict(options))
+    made = _methods(table, method, computed, cells, mode, proper, dict(options), in_cluster)
     models = _formulas(table, formulas or {}, computed)
     decisions += _unused_terms(table, models, made)
+    codes = _codes_of_predictors(table, predictor_matrix, formulas, parents, made, in_cluster)
     special = {table.index(n): _codes(table, n, codes) for n, codes in (semicontinuous or {}).items()}
     nested = mode != "impute" and missing == "two-step"
-    return Specification(
+    spec = Specification(
         mode=mode,  # type: ignore[arg-type]
         m=int(m),
         maxit=int(maxit),
@@ -185,7 +203,8 @@ def specify(
         missing=missing,
         methods=made,
         derived={table.index(n): e for n, e in computed.items()},
-        predictors=_predictors(table, predictor_matrix, formulas, parents),
+        codes=codes,
+        cluster=in_cluster,
         formulas=models,
         visit_sequence=who.visit_sequence(table, visit_sequence, decided, mode != "sequential"),
         where=cells,
@@ -197,11 +216,12 @@ def specify(
         smoothing=_smoothing(table, smoothing, computed),
         special=special,
         strata=_strata(table, strata),
-        imputation=_imputation(table, imputation, nested, m, derived, bounds, rules, ignore),
+        imputation=_imputation(table, imputation, nested, m, derived, bounds, rules, ignore, cluster),
         k=None if k is None else int(k),
-        design=Design.of(table.columns),
+        design=Design.of(()),
         decisions=tuple(decisions),
     )
+    return replace(spec, design=Design.of(table.columns, spec.plain))
 
 
 def whole(name: str, number: object) -> None:
@@ -290,10 +310,13 @@ def _methods(
     mode: str,
     proper: bool | None,
     options: dict[str, object],
+    cluster: int | None,
 ) -> dict[int, Method]:
     """Return the method of every column that is drawn."""
     names = table.names
     untouched = set() if isinstance(cells, str) else {n for n, row in zip(names, cells, strict=True) if not row.any()}
+    if cluster is not None and isinstance(cells, str):
+        untouched.add(names[cluster])
     if isinstance(given, Mapping):
         chosen = {str(name): method for name, method in given.items()}
         for name in chosen:
@@ -303,7 +326,7 @@ def _methods(
     else:
         chosen = dict.fromkeys(names, given)
     wanted = {
-        j: chosen.get(n) or (methods.default(table.columns[j]) if mode == "impute" else "cart")
+        j: chosen.get(n) or _default(table, j, mode, cluster)
         for j, n in enumerate(names)
         if n not in computed and n not in untouched
     }
@@ -319,16 +342,79 @@ def _methods(
     return made
 
 
-def _predictors(table: Table, matrix: object, formulas: Mapping[str, str] | None, parents) -> np.ndarray:
-    predictors = who.predictor_matrix(table, matrix, parents)
+def _default(table: Table, j: int, mode: str, cluster: int | None) -> str:
+    column = table.columns[j]
+    if cluster is None or j == cluster:
+        return methods.default(column) if mode == "impute" else "cart"
+    level = 2 if is_constant_within(table.values[j], table.values[cluster]) else 1
+    return methods.default_in_clusters(column, level) if mode == "impute" else {1: "2l.cart", 2: "2lonly.cart"}[level]
+
+
+def _cluster(table: Table, name: str | None, matrix: object, strata, k: int | None) -> int | None:
+    """Return the number of the cluster column: the one named, or the one that the predictor matrix marks."""
+    marked = who.marked_clusters(table, matrix) | ({table.index(name)} if name is not None else set())
+    if not marked:
+        return None
+    if len(marked) > 1:
+        several = " and ".join(f"'{table.names[j]}'" for j in sorted(marked))
+        raise MiceSimError(f"{several} are both given as clusters; methods know two levels, so give one of them.")
+    (j,) = marked
+    holes = int(np.isnan(table.values[j]).sum())
+    if holes:
+        raise MiceSimError(
+            f"The cluster column '{table.names[j]}' has {holes} missing values; fill them or drop the rows."
+        )
+    if strata:
+        raise MiceSimError(
+            f"Strata are synthesised each by itself, so they can't share '{table.names[j]}'; leave out one."
+        )
+    if k is not None and k != table.n_rows:
+        raise MiceSimError(
+            f"The cluster column '{table.names[j]}' keeps its {table.n_rows} values, so k can't be {k}; leave k out."
+        )
+    return j
+
+
+def _codes_of_predictors(
+    table: Table, matrix: object, formulas: Mapping[str, str] | None, parents, made: Mapping[int, Method],
+    cluster: int | None,
+) -> np.ndarray:  # fmt: skip
+    codes = who.predictor_matrix(table, matrix, parents, cluster)
     for name, text in (formulas or {}).items():
         j = table.index(name)
         formula = _formula(table, name, text)
-        predictors[j] = False
-        predictors[j, formula.right] = True
-        if predictors[j, j]:
+        codes[j] = who.NONE
+        codes[j, formula.right] = who.FIXED
+        if codes[j, j]:
             raise MiceSimError(f"The formula of '{name}' uses '{name}' itself; leave it out.")
-    return predictors
+    for j, method in made.items():
+        _check_level(table, codes[j], table.names[j], method, cluster, table.names[j] in (formulas or {}))
+    codes[codes == who.CLUSTER] = who.NONE
+    return codes
+
+
+def _check_level(table: Table, codes: np.ndarray, name: str, method: Method, cluster: int | None, has_formula) -> None:
+    """Raise MiceSimError unless a column's codes are such as its method knows."""
+    word = methods.name_of(method)
+    if not method.two_level:
+        strange = np.flatnonzero((codes != who.NONE) & (codes != who.FIXED))
+        if strange.size:
+            code, other = codes[strange[0]], table.names[strange[0]]
+            raise MiceSimError(
+                f"The predictor matrix holds {code} for '{other}' predicting '{name}', but its method '{word}' knows "
+                "one level only; use 0 or 1, or a method for two levels such as '2l.pmm'."
+            )
+    elif cluster is None:
+        raise MiceSimError(f"The method '{word}' of '{name}' needs clusters; name their column in cluster=.")
+    elif has_formula:
+        raise MiceSimError(
+            f"'{name}' has a formula, but its method '{word}' reads the predictor matrix; leave out one."
+        )
+    elif codes[cluster] > 0:
+        raise MiceSimError(
+            f"The predictor matrix holds {codes[cluster]} for '{table.names[cluster]}' predicting '{name}', whose "
+            "clusters it names; use -2 or 0."
+        )
 
 
 def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Derivation]) -> dict[int, ModelFormula]:
@@ -471,11 +557,11 @@ def _strata(table: Table, given: str | Sequence[str] | None) -> tuple[int, ...]:
     return tuple(table.index(name) for name in columns)
 
 
-def _imputation(table, given, nested: bool, m, derived, bounds, rules, ignore) -> Specification | None:
+def _imputation(table, given, nested: bool, m, derived, bounds, rules, ignore, cluster) -> Specification | None:
     """Return how a two-step synthesis imputes; by default as `mice_sim.impute` does, with the same constraints."""
     if not nested:
         if given is not None:
             raise MiceSimError("imputation says how a two-step synthesis imputes; use it with missing='two-step'.")
         return None
-    common = {"derived": derived, "bounds": bounds, "rules": rules, "ignore": ignore, "maxit": 5}
+    common = {"derived": derived, "bounds": bounds, "rules": rules, "ignore": ignore, "cluster": cluster, "maxit": 5}
     return specify(table, mode="impute", m=m, **{**common, **dict(given or {})})

@@ -73,6 +73,11 @@ METHODS: dict[str, type[Method]] = {
     "sqrtnorm": SqrtNorm,
 }
 DEFAULTS = {"continuous": "pmm", "binary": "logreg", "unordered": "polyreg", "ordered": "polr"}
+# By kind and level, as mice's two-level methods go; a level-2 column is the same for all rows of a cluster.
+IN_CLUSTERS = {
+    1: {"continuous": "2l.pmm", "binary": "2l.bin", "unordered": "2l.cart", "ordered": "2l.cart"},
+    2: {"continuous": "2lonly.pmm", "binary": "2lonly.cart", "unordered": "2lonly.cart", "ordered": "2lonly.cart"},
+}
 PARAMETRIC = {**DEFAULTS, "continuous": "normrank"}
 
 __all__ = ["METHODS", "TRANSIENT", "Fitted", "Method", "Predictors", "Target", "default", "make_each", "register"]
@@ -90,6 +95,11 @@ def register(name: str, method: type[Method]) -> None:
 def default(column: Column) -> str:
     """Return the method that mice chooses for a column of this kind."""
     return DEFAULTS[column.kind]
+
+
+def default_in_clusters(column: Column, level: int) -> str:
+    """Return the method for a column of this kind at level 1 (rows) or 2 (clusters)."""
+    return IN_CLUSTERS[level][column.kind]
 
 
 def parametric(column: Column) -> str:

@@ -37,6 +37,9 @@ class Predictors:
     keep : bool (D,), those columns. rows : uint32, the rows that are looked at: the fit rows in `fit`, the
     rows to be drawn in `draw`. volatile : bool (D,), the columns that may change between the sets.
     formula : of the column to be drawn, if it has one; then `matrix` is its model matrix.
+    codes : int8 (columns,), the column's row of the predictor matrix. cluster : the number of the column that says
+    which cluster a row is in, if there is one. new_clusters : whether clusters are others than those of the fit,
+    whatever their names, as in a synthesis of whole records.
     """
 
     state: WorkingState
@@ -44,6 +47,9 @@ class Predictors:
     rows: np.ndarray
     volatile: np.ndarray
     formula: ModelFormula | None = None
+    codes: np.ndarray | None = None
+    cluster: int | None = None
+    new_clusters: bool = False
 
     def matrix(self) -> np.ndarray:
         """Return the (len(rows) × kept) design matrix, without intercept; factors in R's contrasts."""
@@ -57,6 +63,15 @@ class Predictors:
         if self.formula is not None:
             return self.formula.names[int(self.formula.intercept) :]
         return tuple(compress(self.state.design.names, self.keep))
+
+    def clusters(self) -> np.ndarray:
+        """Return the cluster of each row (len(rows),), by its number in the column."""
+        return self.state.values[self.cluster, self.rows]
+
+    def coded(self, *codes: int) -> np.ndarray:
+        """Return which of the matrix's columns (kept,) have one of these codes."""
+        assert self.codes is not None
+        return np.isin(self.codes[self.state.design.source[self.keep]], codes)
 
     def at(self, rows: np.ndarray) -> Predictors:
         """Return the same columns, seen in other rows."""
@@ -92,6 +107,7 @@ class Method:
         method can do both.
     uses_predictors : whether it looks at them.
     uses_terms : whether it draws by a formula's terms; trees look at its columns and find interactions themselves.
+    two_level : whether it looks at clusters and at the codes of the predictor matrix.
     remembers : whether `fit` takes `previous`, its last fit, if only volatile predictors changed since.
     starts : whether `fit` takes `start`, its fit of the iteration before, near which the new maximum lies.
     """
@@ -101,6 +117,7 @@ class Method:
     proper: Any = False
     uses_predictors: ClassVar[bool] = True
     uses_terms: ClassVar[bool] = True
+    two_level: ClassVar[bool] = False
     remembers: ClassVar[bool] = False
     starts: ClassVar[bool] = False
 
