@@ -33,6 +33,7 @@ oracle: $(ENV)
 
 data:
 	Rscript mice_sim/data/export_boys.R mice_sim/data
+	Rscript mice_sim/data/export_popmis.R mice_sim/data
 
 $(ENV): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'

@@ -118,6 +118,7 @@ def test_a_file_that_cannot_be_taken_is_refused_by_name(tmp_path, file, text, sc
 
 def test_the_packaged_schema_is_kept_with_the_data(boys):
     assert load_dataset("boys").attrs["schema"]["columns"]["hgt"]["unit"] == "cm"
+    assert load_dataset("popmis").attrs["schema"]["columns"]["texp"]["unit"] == "years"
     with pytest.raises(MiceSimError, match=r"no schema 'nowhere\.yaml'"):
         read_table("boys.csv", "nowhere.yaml")
 

@@ -18,9 +18,12 @@ def run_r(script: Path, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["boys.csv", "boys_complete.csv"])
-def test_the_reference_data_are_what_mice_exports(name, tmp_path):
-    run_r(ROOT / "mice_sim/data/export_boys.R", tmp_path)
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [("export_boys.R", "boys.csv"), ("export_boys.R", "boys_complete.csv"), ("export_popmis.R", "popmis.csv")],
+)
+def test_the_reference_data_are_what_mice_exports(script, name, tmp_path):
+    run_r(ROOT / "mice_sim/data" / script, tmp_path)
     assert (tmp_path / name).read_bytes() == (ROOT / "mice_sim/data" / name).read_bytes()
 
 

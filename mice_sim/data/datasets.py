@@ -10,7 +10,7 @@ from mice_sim.data.files import read_table
 from mice_sim.errors import MiceSimError, nearest
 
 _HERE = Path(__file__).parent
-DATASETS = {"boys": "boys.yaml", "boys_complete": "boys.yaml"}
+DATASETS = {"boys": "boys.yaml", "boys_complete": "boys.yaml", "popmis": "popmis.yaml"}
 
 
 def load_dataset(name: str) -> pd.DataFrame:
@@ -18,7 +18,8 @@ def load_dataset(name: str) -> pd.DataFrame:
 
     Parameters
     ----------
-    name : "boys" (748 × 9, with missing values) or "boys_complete" (completed once by mice).
+    name : "boys" (748 × 9, with missing values), "boys_complete" (completed once by mice) or "popmis" (2,000 pupils in
+        100 schools, whose popularity is missing for 848).
 
     Raises
     ------
@@ -27,7 +28,7 @@ def load_dataset(name: str) -> pd.DataFrame:
 
     Notes
     -----
-    `frame.attrs["schema"]` holds units, labels, source (Fredriks et al. 2000) and licence.
+    `frame.attrs["schema"]` holds units, labels, source (Fredriks et al. 2000; Hox 2002) and licence.
     """
     if name not in DATASETS:
         raise MiceSimError(f"There is no data set '{name}'{nearest(name, list(DATASETS))}")
