@@ -23,13 +23,16 @@ def fit_method(
 
     known : earlier fits that the method may make use of, by the name of its argument.
     """
-    if bootstrap:
+    takes = {"previous": method.remembers, "start": method.starts}
+    own: dict[str, Any] = {name: fit for name, fit in known.items() if takes[name] and fit is not None}
+    if bootstrap and method.two_level:  # which draws whole clusters itself
+        own["bootstrap"] = True
+    elif bootstrap:
         chosen = np.sort(rng.choice(y.rows, size=y.rows.size))
         rows = np.arange(chosen.size, dtype=np.uint32)
         y = Target(y.column, y.values[chosen], rows)
         X = replace(X, state=X.state.take(chosen), rows=rows)
-    takes = {"previous": method.remembers, "start": method.starts}
-    return method.fit(y, X, rng, **{name: fit for name, fit in known.items() if takes[name] and fit is not None})
+    return method.fit(y, X, rng, **own)
 
 
 def draw(fitted: Fitted, X: Predictors, rng: np.random.Generator, column: str) -> np.ndarray:

@@ -55,7 +55,7 @@ class Predictors:
         """Return the (len(rows) × kept) design matrix, without intercept; factors in R's contrasts."""
         if self.formula is not None:
             return self.formula.matrix(self.state.values[:, self.rows])[:, int(self.formula.intercept) :]
-        return self.state.design_matrix(np.flatnonzero(self.keep), self.rows)
+        return self.state.design_matrix(self.keep, self.rows)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +107,9 @@ class Method:
         method can do both.
     uses_predictors : whether it looks at them.
     uses_terms : whether it draws by a formula's terms; trees look at its columns and find interactions themselves.
-    two_level : whether it looks at clusters and at the codes of the predictor matrix.
+    two_level : whether it looks at clusters and at the codes of the predictor matrix. Where its parameters are not
+        proper, its `fit` takes `bootstrap`, whether to learn from a bootstrap sample of the clusters.
+    level : 1 if it draws for every row, 2 if all rows of a cluster have one value.
     remembers : whether `fit` takes `previous`, its last fit, if only volatile predictors changed since.
     starts : whether `fit` takes `start`, its fit of the iteration before, near which the new maximum lies.
     """
@@ -118,6 +120,7 @@ class Method:
     uses_predictors: ClassVar[bool] = True
     uses_terms: ClassVar[bool] = True
     two_level: ClassVar[bool] = False
+    level: ClassVar[int] = 1
     remembers: ClassVar[bool] = False
     starts: ClassVar[bool] = False
 
