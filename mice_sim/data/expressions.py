@@ -28,13 +28,13 @@ _ARITHMETIC: dict[str, Callable] = {
     "^": np.power,
 }
 # How tightly each operator binds, the sign −x between ^ and `:`; see R's ?Syntax.
-_BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "%in%": 3, ":": 4, "^": 6}
+_BINDING = {"|": 0.5, "||": 0.5, "+": 1, "-": 1, "*": 2, "/": 2, "%in%": 3, ":": 4, "^": 6}
 _SIGN = 5
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|`(?P<quoted>(?:[^`\\]|\\.)+)`"
     r"|(?P<name>(?:[^\W\d]|\.)[\w.]*)"
-    r"|(?P<sign>\*\*|%in%|[-+*/^:()~,=]))"
+    r"|(?P<sign>\*\*|%in%|\|\||[-+*/^:()~,=|]))"
 )
 _SYNTACTIC = re.compile(r"(?:[^\W\d_]|\.(?![\d]))[\w.]*\Z")
 _RESERVED = {
@@ -186,7 +186,7 @@ class _Reader:
         where = f"at '{self.tokens[self.at][1]}'" if self.at < len(self.tokens) else "at its end"
         return MiceSimError(f"The formula {self.text!r} can't be read {where}{why}.")
 
-    def _expression(self, bound: int = 0) -> Node:
+    def _expression(self, bound: float = 0) -> Node:
         node = self._part()
         while (sign := self._peek()) and _BINDING.get(sign, 0) > bound:
             self.at += 1

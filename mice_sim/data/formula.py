@@ -37,6 +37,7 @@ _ARGUMENTS = {
     "bs": ("df", "knots", "degree", "intercept", "Boundary.knots"),
 }
 _INTERCEPT: frozenset[str] = frozenset()
+_BARS = ("|", "||")
 
 Term = frozenset[str]
 
@@ -114,7 +115,8 @@ class ModelFormula:
 
     Right of the `~`: names (in backticks where needed), + - : * / ^ ** %in% ( ), 1, 0, `.` for all columns that are
     not on the left; I(), log, log2, log10, log1p, sqrt, exp and abs of arithmetic; poly(x, d), ns(x, df) and
-    bs(x, df) of one numeric variable; C(f). Left: a column or arithmetic on columns.
+    bs(x, df) of one numeric variable; C(f). Left: a column or arithmetic on columns. A mixed model has one random part,
+    `(1 + x | g)`, as in lme4.
 
     Attributes
     ----------
@@ -125,6 +127,8 @@ class ModelFormula:
     parts : what each column of the model matrix is the product of, for `model_matrix`; computed rows follow the
         columns of the table.
     computed : the variables that are not columns. left : the response, or None.
+    random : of a mixed model, the formula left of its bar. group : the number of the column right of it, whose values
+        number the clusters, be they levels or not.
     """
 
     text: str
@@ -136,17 +140,39 @@ class ModelFormula:
     parts: tuple[np.ndarray, np.ndarray, np.ndarray]
     computed: tuple[Variable, ...] = ()
     left: Variable | None = None
+    random: ModelFormula | None = None
+    group: int | None = None
 
     @classmethod
-    def parse(cls, text: str, columns: tuple[Column, ...]) -> ModelFormula:
-        """Read a formula; raises MiceSimError for an unknown column or function and for what can't be read."""
+    def parse(cls, text: str, columns: tuple[Column, ...], mixed: bool = False) -> ModelFormula:
+        """Read a formula; raises MiceSimError for an unknown column or function and for what can't be read.
+
+        mixed : whether it is of a mixed model, and so has a random part; else it must have none.
+        """
         left_tree, right_tree = read_formula(text)
         try:
             left = None if left_tree is None else _response(left_tree, columns)
-            terms = _Terms(columns, left)
-            terms.read(right_tree)
+            fixed_tree, bars = _split(right_tree)
+            if not mixed:
+                if bars:
+                    raise MiceSimError(f"'({bars[0]})' is a random part; fit a mixed model, such as model='mixed'.")
+                return cls._of(text, left, right_tree, columns)
+            random_tree, group = _random(bars, left, columns)
+            fixed = cls._of(text, left, fixed_tree, columns, group)
+            random = cls._of(str(random_tree), left, random_tree, columns, group)
         except MiceSimError as error:
             raise MiceSimError(f"In the formula {text!r}, {error}") from None
+        if not random.names:
+            raise MiceSimError(f"In the formula {text!r}, the random part has no term; write (1 | g).")
+        return replace(fixed, random=random, group=group)
+
+    @classmethod
+    def _of(
+        cls, text: str, left: Variable | None, tree: Node, columns: tuple[Column, ...], group: int | None = None
+    ) -> ModelFormula:
+        """Read a right-hand side; a dot stands for all columns but those on the left and `group`."""
+        terms = _Terms(columns, left, group)
+        terms.read(tree)
         coded = terms.coded()
         computed = tuple(v for v in terms.variables.values() if v.arithmetic is not None)
         widths = [0, *itertools.accumulate(variable.width for variable in computed)]
@@ -174,7 +200,8 @@ class ModelFormula:
     def used(self) -> list[int]:
         """The numbers of the columns that the formula names."""
         left = () if self.left is None else self.left.columns
-        return sorted({*self.right, *left})
+        random = () if self.random is None or self.group is None else (*self.random.right, self.group)
+        return sorted({*self.right, *left, *random})
 
     def learn(self, values: np.ndarray) -> ModelFormula:
         """Return the formula with the knots and centres of its poly, ns and bs learned from `values` (columns, n).
@@ -183,8 +210,9 @@ class ModelFormula:
         as it is. Raises MiceSimError where the values are too few or too alike.
         """
         learned = tuple(variable.learn(values) for variable in self.computed)
-        same = all(new is old for new, old in zip(learned, self.computed, strict=True))
-        return self if same else replace(self, computed=learned)
+        random = None if self.random is None else self.random.learn(values)
+        same = random is self.random and all(new is old for new, old in zip(learned, self.computed, strict=True))
+        return self if same else replace(self, computed=learned, random=random)
 
     @property
     def bases(self) -> tuple[Basis | None, ...]:
@@ -217,8 +245,8 @@ class ModelFormula:
 class _Terms:
     """The right-hand side: its variables in order of appearance, and its terms as sets of them."""
 
-    def __init__(self, columns: tuple[Column, ...], left: Variable | None):
-        self.columns, self.left = columns, left
+    def __init__(self, columns: tuple[Column, ...], left: Variable | None, group: int | None = None):
+        self.columns, self.left, self.group = columns, left, group
         self.variables: dict[str, Variable] = {}
         self.terms: list[Term] = []
 
@@ -269,12 +297,14 @@ class _Terms:
                 return [_INTERCEPT]
             case Name(name=".", quoted=False):
                 taken = () if self.left is None else self.left.columns
-                others = [column.name for j, column in enumerate(self.columns) if j not in taken]
+                others = [c.name for j, c in enumerate(self.columns) if j not in taken and j != self.group]
                 return [term for name in others for term in self._variable(Name(name, quoted=True))]
             case Name() | Call():
                 return self._variable(node)
             case Parentheses():
                 return self.expand(node.inner)
+            case Binary() if node.operator in _BARS:
+                raise MiceSimError(f"'({node})' is a random part, which can only be added; write + ({node}).")
             case Binary():
                 return self._combine(node)
         raise MiceSimError(f"'{node}' stands where a column should; put arithmetic into I().")
@@ -339,6 +369,50 @@ def _cross(left: list[Term], right: list[Term]) -> list[Term]:
     if len(found) > MOST_TERMS:
         raise MiceSimError(f"it has more than {MOST_TERMS} terms; leave out interactions.")
     return found
+
+
+# ---- the random part of a mixed model
+
+
+def _split(tree: Node) -> tuple[Node, list[Binary]]:
+    """Take the parts in parentheses with a bar out of a sum; return the rest (1 if nothing is left) and them."""
+    if isinstance(tree, Binary) and tree.operator in _BARS:
+        raise MiceSimError(f"'{tree}' lacks parentheses; write ({tree}).")
+    kept: list[tuple[str, Node]] = []
+    bars: list[Binary] = []
+    for sign, node in _summands(tree):
+        if isinstance(node, Binary) and node.operator in _BARS:
+            bars.append(node)
+        else:
+            kept.append((sign, node))
+    if not bars:
+        return tree, bars
+    rest: Node = Number(1.0)
+    for position, (sign, node) in enumerate(kept):
+        first = position == 0 and sign == "+"
+        rest = node if first else Binary(sign, rest, node)
+    return rest, bars
+
+
+def _random(bars: list[Binary], left: Variable | None, columns: tuple[Column, ...]) -> tuple[Node, int]:
+    """Return the terms left of the one bar and the number of the grouping column right of it."""
+    if not bars:
+        raise MiceSimError("there is no random part; add one, such as (1 | school), or fit a model without clusters.")
+    if len(bars) > 1:
+        raise MiceSimError(
+            f"there are {len(bars)} random parts, but mixed models have one here; put all terms into one, (1 + x | g)."
+        )
+    bar = bars[0]
+    if bar.operator == "||":
+        raise MiceSimError(f"'{bar}' asks for uncorrelated effects, which are not fitted; write one bar.")
+    if not isinstance(bar.right, Name):
+        raise MiceSimError(
+            f"'{bar.right}' groups by more than a column, which is not fitted; make one column that numbers the groups."
+        )
+    group = column_number(bar.right, [column.name for column in columns])
+    if left is not None and group in left.columns:
+        raise MiceSimError(f"'{bar.right}' is the response and the grouping; group by another column.")
+    return bar.left, group
 
 
 # ---- variables
