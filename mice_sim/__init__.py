@@ -18,9 +18,11 @@ _HOMES = {
     "ampute": "mice_sim.data.amputed",
     "anova": "mice_sim.fits",
     "convergence": "mice_sim.assessment",
+    "copies": "mice_sim.assessment",
     "d1": "mice_sim.fits",
     "d2": "mice_sim.fits",
     "d3": "mice_sim.fits",
+    "disclosure": "mice_sim.assessment",
     "flux": "mice_sim.assessment",
     "from_mids": "mice_sim.mids",
     "impute": "mice_sim.api",
@@ -28,6 +30,7 @@ _HOMES = {
     "load_synthesizer": "mice_sim.synthesizer",
     "md_pairs": "mice_sim.assessment",
     "md_pattern": "mice_sim.assessment",
+    "multi_disclosure": "mice_sim.assessment",
     **{
         f"plot_{figure}": "mice_sim.report.diagnostics"
         for figure in ("box", "convergence", "density", "flux", "pattern", "scatter", "strip", "traces")
@@ -41,7 +44,9 @@ _HOMES = {
     "quickpred": "mice_sim.synthesis.predictors",
     "read_table": "mice_sim.data",
     "register_method": "mice_sim.synthesis.methods",
+    "replicated_uniques": "mice_sim.assessment",
     "synthesize": "mice_sim.api",
+    "tau": "mice_sim.assessment",
     "to_mids": "mice_sim.mids",
     "write_table": "mice_sim.data",
 }
