@@ -72,8 +72,9 @@ class _Chain:
         # Row numbers by column: where a value is wanted, where predictors see it, where models learn.
         self.wanted = [np.flatnonzero(cells).astype(np.uint32) for cells in replaced]
         self.shown = [np.flatnonzero(cells) for cells in replaced & ~observed]
-        learned = observed if spec.ignore is None else observed & ~spec.ignore
-        self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in learned]
+        taken = np.ones(table.n_rows, bool) if spec.ignore is None else ~spec.ignore
+        self.fit_rows = [np.flatnonzero(cells).astype(np.uint32) for cells in observed & taken]
+        self.missing = [np.flatnonzero(cells).astype(np.uint32) for cells in ~observed & taken]
         self.masks = [self.design.mask(row > 0) for row in spec.codes]
         self.uses = [np.unique([j, *self._predictors(j)]) for j in range(len(table.columns))]
         self.sets = np.repeat(table.values[None], spec.m, axis=0)
@@ -181,13 +182,13 @@ class _Chain:
         last = self.fits.get(j) if method.deterministic and not bootstrap and j not in self.is_ruled else None
         if last and (version == last.version).all():
             return last.fitted, last.keep
-        column, rows = self.table.columns[j], self._rows(j)
+        column, rows = self.table.columns[j], self._free(j, self.fit_rows[j])
         keep = self.masks[j]
         if method.uses_predictors and keep.any() and j not in self.spec.formulas:
             keep = filter_predictors(self.state, j, keep, rows)
             self._report_dropped(iteration, i, j, keep)
         alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
-        target = Target(column, self.table.values[j], rows)
+        target = Target(column, self.table.values[j], rows, self._free(j, self.missing[j]))
         fitted = fit_method(
             method, target, self._seen(j, keep, rows), rng, bootstrap,
             previous=last.fitted if last and alike else None, start=self.starts.get((i, j)),
@@ -202,9 +203,8 @@ class _Chain:
         spec = self.spec
         return Predictors(self.state, keep, rows, self.volatile, spec.formulas.get(j), spec.codes[j], spec.cluster)
 
-    def _rows(self, j: int) -> np.ndarray:
-        """Return the rows to learn column j from: those that no rule decides."""
-        rows = self.fit_rows[j]
+    def _free(self, j: int, rows: np.ndarray) -> np.ndarray:
+        """Return those of `rows` in which no rule decides on column j; all of them if there is no such row."""
         if j not in self.is_ruled:
             return rows
         decided = ruled(self.spec, j, dict(zip(self.table.names, self.state.values, strict=True)))

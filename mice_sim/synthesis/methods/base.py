@@ -18,11 +18,15 @@ EVERY_KIND: tuple[Kind, ...] = ("continuous", "binary", "unordered", "ordered")
 
 @dataclass(frozen=True)
 class Target:
-    """The column to be drawn: `values` (n,) with the fit rows listed in `rows` (uint32, ascending)."""
+    """The column to be drawn: `values` (n,) with the fit rows listed in `rows` (uint32, ascending).
+
+    missing : the rows (uint32, ascending) without a value that a model may learn from, where the engine draws them.
+    """
 
     column: Column
     values: np.ndarray
     rows: np.ndarray
+    missing: np.ndarray | None = None
 
     @property
     def observed(self) -> np.ndarray:
