@@ -199,7 +199,7 @@ class Compared:
         # Kept columns have the same counts in both, so that only so much of it can vary.
         free = _by(self.df, self.of("cells") - 1)
         shared = c.mean() if null == "fresh" else 0.0
-        return _tail(statistic.sum(axis=0), (free * mean).mean(axis=0), (free * variance).mean(axis=0), len(n2), shared)
+        return tail(statistic.sum(axis=0), (free * mean).mean(axis=0), (free * variance).mean(axis=0), len(n2), shared)
 
 
 def compare_tables(codes: Codes, drawn: np.ndarray, tables: Sequence[Sequence[int]]) -> Compared:
@@ -285,7 +285,7 @@ def _falling(x: np.ndarray, k: int) -> np.ndarray:
     return np.prod([x - i for i in range(k)], axis=0)
 
 
-def _tail(statistic: np.ndarray, mean: np.ndarray, variance: np.ndarray, m: int, shared: float) -> np.ndarray:
+def tail(statistic: np.ndarray, mean: np.ndarray, variance: np.ndarray, m: int, shared: float) -> np.ndarray:
     """Return P(sum over m sets > statistic), by a gamma distribution with its first three moments.
 
     For one set the gamma is the χ² of the mean and variance, scaled. The differences of two sets from one original
