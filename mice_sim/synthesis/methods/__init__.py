@@ -21,11 +21,11 @@ from mice_sim.synthesis.methods.lasso_norm import LassoNorm
 from mice_sim.synthesis.methods.lasso_select_logreg import LassoSelectLogreg
 from mice_sim.synthesis.methods.lasso_select_norm import LassoSelectNorm
 from mice_sim.synthesis.methods.lda import Lda
-from mice_sim.synthesis.methods.lognorm import LogNorm
 from mice_sim.synthesis.methods.level_2_cart import TwoLevelOnlyCart
 from mice_sim.synthesis.methods.level_2_mean import TwoLevelOnlyMean
 from mice_sim.synthesis.methods.level_2_norm import TwoLevelOnlyNorm
 from mice_sim.synthesis.methods.level_2_pmm import TwoLevelOnlyPmm
+from mice_sim.synthesis.methods.lognorm import LogNorm
 from mice_sim.synthesis.methods.logreg import Logreg
 from mice_sim.synthesis.methods.logreg_boot import LogregBoot
 from mice_sim.synthesis.methods.mean import Mean
@@ -45,8 +45,10 @@ from mice_sim.synthesis.methods.rf import RandomForest
 from mice_sim.synthesis.methods.ri import RandomIndicator
 from mice_sim.synthesis.methods.sample import Sample
 from mice_sim.synthesis.methods.sqrtnorm import SqrtNorm
+from mice_sim.synthesis.methods.two_level_cart import TwoLevelCart
 
 METHODS: dict[str, type[Method]] = {
+    "2l.cart": TwoLevelCart,
     "2lonly.cart": TwoLevelOnlyCart,
     "2lonly.mean": TwoLevelOnlyMean,
     "2lonly.norm": TwoLevelOnlyNorm,

@@ -9,7 +9,7 @@ from mice_sim.synthesis.methods.norm import Norm
 
 
 @dataclass(frozen=True)
-class TwoLevelOnlyNorm(Level2, Norm):
+class TwoLevelOnlyNorm(Level2, Norm):  # type: ignore[misc]
     """Options of `norm`, which is fitted to one row for each cluster with the means of its predictors.
 
     For columns that are the same in all rows of a cluster; a cluster that has a value in some rows has it in all.
