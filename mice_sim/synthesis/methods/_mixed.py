@@ -10,7 +10,7 @@ import numpy as np
 from mice_sim.kernels.mixed import CONVERGED, EXACT, NOT_IDENTIFIED, linear_mixed
 from mice_sim.synthesis import clusters
 from mice_sim.synthesis.kernels import two_level
-from mice_sim.synthesis.methods._two_level import Model, Rows
+from mice_sim.synthesis.methods._two_level import ClusteredModel, Rows
 
 # The least variance within clusters, as a share of that of the least squares residuals.
 LEAST = 1e-20
@@ -78,7 +78,7 @@ def root_of(matrix: np.ndarray) -> np.ndarray:
     return lower
 
 
-def fit_mixed(model: Model, rows: Rows, residuals: np.ndarray) -> tuple[Model, Mixed]:
+def fit_mixed(model: ClusteredModel, rows: Rows, residuals: np.ndarray) -> tuple[ClusteredModel, Mixed]:
     """Fit the model; return it too, as slopes that don't let themselves be estimated stop varying, and notes say so."""
     x, number, known = model.standardise(rows), clusters.number_in(model.known, rows.cluster), model.known.size
     sums, df = model.sums(rows, residuals), max(residuals.size - x.shape[1], 1)

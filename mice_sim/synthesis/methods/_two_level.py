@@ -40,7 +40,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Model:
+class ClusteredModel:
     """y = plane + unit · (x β + z b_g + e), with x = [1, predictors in standard units] and z its first q columns.
 
     plane : the least squares fit, from which residuals are taken. unit : their root mean square; 0 if nothing is left.
@@ -58,7 +58,7 @@ class Model:
     notes: Notes = ()
 
     @classmethod
-    def of(cls, y: Target, rows: Rows, most: int | None = None) -> tuple[Model, np.ndarray]:
+    def of(cls, y: Target, rows: Rows, most: int | None = None) -> tuple[ClusteredModel, np.ndarray]:
         """Return the model of y and the residuals (n,) in its unit.
 
         most : effects that may vary, the intercept's included; (G − 2)/2 for G clusters if not given. Raises

@@ -52,7 +52,7 @@ class TwoLevelBin(Method):
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelBin:
         rows = _two_level.Rows.of(X)
-        model, _ = _two_level.Model.of(y, rows)
+        model, _ = _two_level.ClusteredModel.of(y, rows)
         x, number = model.standardise(rows), clusters.number_in(model.known, rows.cluster)
         fit = logistic_mixed(y.observed, x, x[:, : model.q], number, model.known.size)
         if fit.status != CONVERGED and model.q > 1:
@@ -99,7 +99,7 @@ class FittedTwoLevelBin:
     sums : of the clusters, about the estimates, as kernels/two_level.py has them.
     """
 
-    model: _two_level.Model
+    model: _two_level.ClusteredModel
     beta: np.ndarray
     factor: np.ndarray
     psi: np.ndarray

@@ -36,14 +36,14 @@ class TwoLevelLmer(Method):
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelLmer:
         rows = _two_level.Rows.of(X)
-        model, residuals = _two_level.Model.of(y, rows)
+        model, residuals = _two_level.ClusteredModel.of(y, rows)
         model, mixed = fit_mixed(model, rows, residuals)
         return FittedTwoLevelLmer(model, mixed, self.proper, model.notes)
 
 
 @dataclass(frozen=True)
 class FittedTwoLevelLmer:
-    model: _two_level.Model
+    model: _two_level.ClusteredModel
     mixed: Mixed
     proper: bool
     notes: Notes = ()

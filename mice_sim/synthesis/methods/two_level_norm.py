@@ -36,7 +36,7 @@ class TwoLevelNorm(Method):
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelNorm:
         rows = _two_level.Rows.of(X)
-        model, residuals = _two_level.Model.of(y, rows)
+        model, residuals = _two_level.ClusteredModel.of(y, rows)
         return FittedTwoLevelNorm(model, model.sums(rows, residuals), self.cycles, self.proper, model.notes)
 
 
@@ -44,7 +44,7 @@ class TwoLevelNorm(Method):
 class FittedTwoLevelNorm:
     """sums (G, p + 1, p + 1) : of products, by cluster."""
 
-    model: _two_level.Model
+    model: _two_level.ClusteredModel
     sums: np.ndarray
     cycles: int
     proper: bool

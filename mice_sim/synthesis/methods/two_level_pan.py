@@ -40,7 +40,7 @@ class TwoLevelPan(Method):
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelPan:
         rows = _two_level.Rows.of(X)
-        model, residuals = _two_level.Model.of(y, rows, most=len(rows.names) + 1)
+        model, residuals = _two_level.ClusteredModel.of(y, rows, most=len(rows.names) + 1)
         sums = model.sums(rows, residuals)
         return FittedTwoLevelPan(model, sums, y.rows.size, self.cycles, self.proper, model.notes)
 
@@ -49,7 +49,7 @@ class TwoLevelPan(Method):
 class FittedTwoLevelPan:
     """sums (G, p + 1, p + 1) : of products of n rows, by cluster."""
 
-    model: _two_level.Model
+    model: _two_level.ClusteredModel
     sums: np.ndarray
     n: int
     cycles: int

@@ -42,7 +42,7 @@ class TwoLevelPmm(Method):
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelPmm:
         rows = _two_level.Rows.of(X)
-        model, residuals = _two_level.Model.of(y, rows)
+        model, residuals = _two_level.ClusteredModel.of(y, rows)
         model, mixed = fit_mixed(model, rows, residuals)
         number, _ = model.locate(X, rows)
         scores = model.expect(rows, number, mixed.beta, mixed.effects)
@@ -58,7 +58,7 @@ class TwoLevelPmm(Method):
 class FittedTwoLevelPmm:
     """Donors (n,) by ascending score (n,)."""
 
-    model: _two_level.Model
+    model: _two_level.ClusteredModel
     mixed: Mixed
     donors: np.ndarray
     scores: np.ndarray
