@@ -60,6 +60,9 @@ class Amputation:
     odds : for each pattern the relative probabilities of equal groups of candidates from low to high scores, in the
         place of types; None for the logistic function.
     standardise : whether values are standardised before they are weighed.
+    cluster : the number of the column whose values are clusters that differ in what goes missing, or None. spread :
+        the standard deviation of the clusters' log-odds. systematic : the share of clusters that lose every value of
+        one pattern; `proportion` is of the rows of the others.
     """
 
     proportion: float
@@ -69,9 +72,13 @@ class Amputation:
     types: tuple[str, ...]
     odds: tuple[tuple[float, ...], ...] | None = None
     standardise: bool = True
+    cluster: int | None = None
+    spread: float = 0.0
+    systematic: float = 0.0
 
     OPTIONS: ClassVar = (
-        "proportion", "patterns", "frequencies", "mechanism", "weights", "types", "odds", "by_cases", "standardise"
+        "proportion", "patterns", "frequencies", "mechanism", "weights", "types", "odds", "by_cases", "standardise",
+        "cluster", "spread", "systematic",
     )  # fmt: skip
 
     @classmethod
@@ -88,6 +95,9 @@ class Amputation:
         odds: Sequence[float] | Sequence[Sequence[float]] | None = None,
         by_cases: bool = True,
         standardise: bool = True,
+        cluster: str | None = None,
+        spread: float = 0.0,
+        systematic: float = 0.0,
     ) -> Amputation:
         """Check the options and translate column names.
 
@@ -104,6 +114,10 @@ class Amputation:
         odds : relative probabilities, such as [1, 2, 3, 4] for quarters of the candidates from low to high scores; for
             all patterns, or a list of such. They take the place of types.
         standardise : whether values are standardised, among the candidates, before they are weighed.
+        cluster : a column whose values are clusters. Their log-odds of becoming incomplete differ by a normal number
+            with the standard deviation `spread`, ≥ 0; and a share `systematic`, 0 ≤ s < 1, of them, rounded to whole
+            clusters, loses every value of one pattern (systematically missing, Resche-Rigon & White 2018). These come
+            on top of the proportion.
 
         Raises
         ------
@@ -121,9 +135,14 @@ class Amputation:
         if odds is not None and weighed is None:
             raise MiceSimError("Odds have no part in MCAR; leave them out, or choose MAR or MNAR.")
         kinds = _types(types, len(removed))
+        position = None if cluster is None else _position(cluster, columns)
+        _check_clusters(position, spread, systematic, odds, removed)
+        if position is not None and weights is None and weighed is not None:
+            weighed[:, position] = 0  # the numbers of clusters say nothing
         return cls(
-            proportion, removed, shares, weighed, kinds, _odds(odds, len(removed), proportion), bool(standardise)
-        )
+            proportion, removed, shares, weighed, kinds, _odds(odds, len(removed), proportion), bool(standardise),
+            position, float(spread), float(systematic),
+        )  # fmt: skip
 
     def __call__(self, table: Table, rng: np.random.Generator) -> Table:
         """Return the table with NaN where values go missing; raises MiceSimError if some are missing already.
@@ -139,9 +158,28 @@ class Amputation:
         if np.isnan(table.values).any():
             raise MiceSimError("The data to ampute has missing values; complete it first.")
         candidate_for = rng.choice(len(self.patterns), size=table.n_rows, p=self.frequencies)
-        scores = self.scores(table, candidate_for)
-        probability = self._given_scores(scores, candidate_for)
+        if self.cluster is None:
+            scores = self.scores(table, candidate_for)
+            probability = self._given_scores(scores, candidate_for)
+        else:
+            _, cluster = np.unique(table.values[self.cluster], return_inverse=True)
+            candidate_for, shift = self._by_cluster(cluster, candidate_for, rng)
+            scores, probability = np.full(table.n_rows, np.nan), np.ones(table.n_rows)
+            rest = np.flatnonzero(np.isfinite(shift))
+            scores[rest] = self.scores(table.take(rest), candidate_for[rest])
+            probability[rest] = self._given_scores(scores[rest], candidate_for[rest], shift[rest])
         return Draw(candidate_for, scores, probability, rng.random(table.n_rows) < probability)
+
+    def _by_cluster(
+        self, cluster: np.ndarray, candidate_for: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each row is a candidate for, and the log-odds (n,) of its cluster: ∞ where all is missing."""
+        clusters = int(cluster.max()) + 1
+        shift = self.spread * rng.standard_normal(clusters)
+        gone = rng.permutation(clusters)[: round(self.systematic * clusters)]
+        pattern = rng.choice(len(self.patterns), size=clusters, p=self.frequencies)
+        shift[gone] = np.inf
+        return np.where(np.isfinite(shift[cluster]), candidate_for, pattern[cluster]), shift[cluster]
 
     def scores(self, table: Table, candidate_for: np.ndarray) -> np.ndarray:
         """Return each row's weighted sum score (n,), standardised among the candidates for its pattern.
@@ -161,16 +199,20 @@ class Amputation:
         """Return each row's probability (n,) to become incomplete, given the pattern it is a candidate for."""
         return self._given_scores(self.scores(table, candidate_for), candidate_for)
 
-    def _given_scores(self, scores: np.ndarray, candidate_for: np.ndarray) -> np.ndarray:
+    def _given_scores(
+        self, scores: np.ndarray, candidate_for: np.ndarray, shift: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the probabilities; `shift` (n,) is what clusters add to the log-odds."""
         probability = np.full(len(scores), self.proportion)
+        added = np.zeros(len(scores)) if shift is None else shift
         if self.weights is None:
-            return probability
+            return probability if shift is None or not len(shift) else logistic(shift, self.proportion)
         for pattern, kind in enumerate(self.types):
             rows = candidate_for == pattern
             if rows.any() and self.odds is not None:
                 probability[rows] = grouped(scores[rows], self.odds[pattern], self.proportion)
             elif rows.any():
-                probability[rows] = logistic(TYPES[kind](scores[rows]), self.proportion)
+                probability[rows] = logistic(TYPES[kind](scores[rows]) + added[rows], self.proportion)
         return probability
 
 
@@ -302,6 +344,19 @@ def _odds(given: Any, n: int, proportion: float) -> tuple[tuple[float, ...], ...
                 "raise some above 0, or lower the proportion."
             )
     return tuple(tuple(map(float, odds)) for odds in listed)
+
+
+def _check_clusters(cluster: int | None, spread: Any, systematic: Any, odds: Any, removed: np.ndarray) -> None:
+    if not _is_number(spread) or spread < 0:
+        raise MiceSimError(f"The spread of the clusters' log-odds is {spread!r}; give a number of at least 0.")
+    if not _is_number(systematic) or not 0 <= systematic < 1:
+        raise MiceSimError(f"The share of clusters to lose all values is {systematic!r}; give one from 0 to below 1.")
+    if cluster is None and (spread or systematic):
+        raise MiceSimError("spread and systematic are of clusters; name their column in cluster.")
+    if spread and odds is not None:
+        raise MiceSimError("Odds make groups of equal size, which no cluster can shift; leave out odds or spread.")
+    if cluster is not None and removed[:, cluster].any():
+        raise MiceSimError("A pattern removes the clusters themselves; list patterns without them.")
 
 
 def _of_cases(cells: float, removed: np.ndarray, frequencies: np.ndarray) -> float:

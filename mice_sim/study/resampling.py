@@ -19,6 +19,9 @@ from mice_sim.study.populations import Population
 from mice_sim.study.populations.base import check_keys, whole
 from mice_sim.study.r_random import RStream
 
+# The mask of a population that says itself which values are missing.
+POPULATION = "population"
+
 # A sampler turns a replicate's number (from 0) into its sample.
 Sampler = Callable[[int], Table]
 
@@ -32,6 +35,24 @@ class Resample:
 
     def __call__(self, replicate: int) -> Table:
         return self.reference.take(self.rows(replicate))
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Samples of n new rows from the stream (seed, "fresh", replicate)."""
+
+    population: Population
+    n: int
+    seed: int
+
+    def __call__(self, replicate: int) -> Table:
+        assert self.population.draw is not None
+        return self.population.draw(self.n, streams.stream(self.seed, "fresh", replicate))
+
+    def incomplete(self, replicate: int) -> Table:
+        """Return the same rows, with values missing as the population has it."""
+        assert self.population.incomplete is not None
+        return self.population.incomplete(self.n, streams.stream(self.seed, "fresh", replicate))
 
 
 def bootstrap(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
@@ -56,14 +77,14 @@ def subsample(config: Mapping[str, Any], population: Population, seed: int) -> S
 
 def fresh(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
     """n new rows from the population itself, from the stream (seed, "fresh", replicate)."""
-    n, draw = _size(config, population), population.draw
-    if draw is None:
+    n = _size(config, population)
+    if population.draw is None:
         raise MiceSimError("Mere data has no fresh rows; choose resampling=bootstrap, or data that is generated.")
     if population.fixed_n and n != population.n:
         raise MiceSimError(
             f"resampling.n is {n}, but clusters and their sizes make {population.n} rows; change them and leave n out."
         )
-    return lambda replicate: draw(n, streams.stream(seed, "fresh", replicate))
+    return Fresh(population, n, seed)
 
 
 def r_bootstrap(config: Mapping[str, Any], population: Population, seed: int) -> Sampler:
@@ -126,7 +147,7 @@ def make_amputer(
 
     Values go missing by a mechanism, from the stream (seed, "amputation", replicate); or, by
     {mask: a packaged data set}, where that data set itself has none: it holds the rows that `sample` resamples,
-    before they were completed.
+    before they were completed. By {mask: population} they are missing as a population has it that knows.
     """
     given = config.get("amputation")
     if given is None:
@@ -142,6 +163,14 @@ def _make_mask(
     given: Mapping[str, Any], columns: tuple[Column, ...], sample: Sampler | None
 ) -> Callable[[int, Table], Table]:
     check_keys("resampling.amputation", given, ["mask"])
+    if given["mask"] == POPULATION:
+        if not isinstance(sample, Fresh) or sample.population.incomplete is None:
+            raise MiceSimError(
+                f"The mask '{POPULATION}' goes with fresh rows of data that say what is missing; choose data=selection "
+                "and resampling=fresh, or another amputation."
+            )
+        fresh = sample
+        return lambda replicate, found: fresh.incomplete(replicate)
     mask = Table.from_pandas(load_dataset(str(given["mask"])))
     if not isinstance(sample, Resample):
         raise MiceSimError("A mask goes with resampled rows; choose resampling=bootstrap, or another amputation.")

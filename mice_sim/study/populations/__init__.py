@@ -10,6 +10,7 @@ from mice_sim.study.populations.base import Population
 from mice_sim.study.populations.data import DATA
 from mice_sim.study.populations.model import model
 from mice_sim.study.populations.mvn import mvn
+from mice_sim.study.populations.selection import selection
 from mice_sim.study.populations.two_level import two_level
 
 POPULATIONS: dict[str, Callable[[Mapping[str, Any], int], Population]] = {
@@ -17,6 +18,7 @@ POPULATIONS: dict[str, Callable[[Mapping[str, Any], int], Population]] = {
     "mvn": mvn,
     "model": model,
     "two_level": two_level,
+    "selection": selection,
 }
 
 

@@ -29,6 +29,7 @@ class Population:
     truth : {(model kind, formula): {term: value}}, known exactly.
     exact : in words, which analyses of the reference are exact for the population.
     fixed_n : whether the design leaves samples no other size than n.
+    incomplete : (n, rng) -> the rows that `draw` gives, with values missing as the population has it, if it has.
     """
 
     reference: Table
@@ -37,6 +38,7 @@ class Population:
     truth: Truth = field(default_factory=dict)
     exact: str = "all: the reference is the population"
     fixed_n: bool = False
+    incomplete: Draw | None = None
 
     def known_truth(self, kind: str, formula: str) -> Mapping[str, float] | None:
         """Return the exact {term: value} of a model, or None; spaces in the formula do not matter."""

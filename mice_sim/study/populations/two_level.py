@@ -36,11 +36,11 @@ def two_level(config: Mapping[str, Any], seed: int) -> Population:
     one sample; in the reference they repeat, once for each sample that it is made of.
     """
     check_keys("data", config, ["kind", "clusters", "size", "covariates"], OPTIONS)
-    covariates = _covariates(config["covariates"])
+    covariates = read_covariates(config["covariates"])
     clusters = whole("data.clusters", config["clusters"], 2)
-    sizes = _sizes(config["size"], clusters)
-    columns = _columns(clusters, covariates)
-    formula, beta = _fixed_part(config.get("coefficients") or {}, covariates, columns)
+    sizes = read_sizes(config["size"], clusters)
+    columns = make_columns(clusters, covariates)
+    formula, beta = fixed_part("coefficients", config.get("coefficients") or {}, covariates, columns)
     sd_residual = number("data.sd_residual", config.get("sd_residual", 1), above=0)
     sd_cluster = _sd_cluster(config, sd_residual)
     sd_slope = _sd_slope(config.get("sd_slope") or {}, covariates)
@@ -85,7 +85,7 @@ class Covariate:
 COVARIATE_KEYS = {"normal": ("mean", "sd"), "binary": ("probability",)}
 
 
-def _covariates(given: Any) -> dict[str, Covariate]:
+def read_covariates(given: Any) -> dict[str, Covariate]:
     if not isinstance(given, Mapping) or not given:
         raise MiceSimError(f"data.covariates is {given!r}; write {{x: {{level: 1, kind: normal}}}}.")
     for name in ("cluster", "y"):
@@ -108,7 +108,7 @@ def _covariate(what: str, config: Any) -> Covariate:
     return Covariate(config["level"], kind, **numbers)
 
 
-def _sizes(given: Any, clusters: int) -> np.ndarray:
+def read_sizes(given: Any, clusters: int) -> np.ndarray:
     """Return the rows of each cluster, one size or sizes that rise evenly from low to high."""
     low, high = given if isinstance(given, list | tuple) and len(given) == 2 else (given, given)
     low, high = whole("data.size", low), whole("data.size", high)
@@ -117,7 +117,9 @@ def _sizes(given: Any, clusters: int) -> np.ndarray:
     return np.linspace(low, high, clusters).round().astype(int)
 
 
-def _columns(clusters: int, covariates: Mapping[str, Covariate]) -> tuple[Column, ...]:
+def make_columns(clusters: int, covariates: Mapping[str, Covariate], binary: bool = False) -> tuple[Column, ...]:
+    """Return the columns cluster (if there are clusters), the covariates and y, a factor of "0" and "1" if `binary`."""
+
     def factor(name: str, levels: list[str]) -> Column:
         kind = "binary" if len(levels) == 2 else "unordered"
         return Column(name, kind, tuple(levels), pd.CategoricalDtype(levels))  # type: ignore[arg-type]
@@ -126,29 +128,31 @@ def _columns(clusters: int, covariates: Mapping[str, Covariate]) -> tuple[Column
         return Column(name, "continuous", None, np.dtype(float))
 
     middle = [factor(name, ["0", "1"]) if c.kind == "binary" else numeric(name) for name, c in covariates.items()]
-    return (factor("cluster", [str(j + 1) for j in range(clusters)]), *middle, numeric("y"))
+    first = [factor("cluster", [str(j + 1) for j in range(clusters)])] if clusters else []
+    return (*first, *middle, factor("y", ["0", "1"]) if binary else numeric("y"))
 
 
-def _fixed_part(
-    given: Any, covariates: Mapping[str, Covariate], columns: tuple[Column, ...]
+def fixed_part(
+    key: str, given: Any, covariates: Mapping[str, Covariate], columns: tuple[Column, ...]
 ) -> tuple[ModelFormula, np.ndarray]:
     """Return the model of the fixed effects, with the main effects of all covariates, and its coefficients."""
     if not isinstance(given, Mapping):
-        raise MiceSimError(f"data.coefficients is {given!r}; write {{{INTERCEPT}: 0, x: 0.5}}.")
-    values = {str(term): number(f"data.coefficients of '{term}'", value) for term, value in given.items()}
+        raise MiceSimError(f"data.{key} is {given!r}; write {{{INTERCEPT}: 0, x: 0.5}}.")
+    values = {str(term): number(f"data.{key} of '{term}'", value) for term, value in given.items()}
     for term in values:
         for name in term.split(":"):
             if term != INTERCEPT and name not in covariates:
                 raise MiceSimError(
-                    f"data.coefficients names '{term}', but there is no covariate '{name}'"
+                    f"data.{key} names '{term}', but there is no covariate '{name}'"
                     + nearest(name, [INTERCEPT, *covariates])
                 )
     products = [term for term in values if ":" in term]
     formula = ModelFormula.parse("y ~ " + " + ".join([*covariates, *products]), columns)
     positions = {frozenset(term): i for i, term in enumerate(formula.terms, 1)}
+    before = len(columns) - len(covariates) - 1
     beta = np.zeros(len(formula.names))
     for term, value in values.items():
-        names = frozenset(1 + list(covariates).index(name) for name in term.split(":") if term != INTERCEPT)
+        names = frozenset(before + list(covariates).index(name) for name in term.split(":") if term != INTERCEPT)
         beta[positions[names] if names else 0] = value
     return formula, beta
 
