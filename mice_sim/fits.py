@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import expit, logit, ndtri
 
-from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, models
+from mice_sim.analysis import MIXED, MODELS, Estimates, ModelFormula, NotConverged, mixed, models
 from mice_sim.data import Table
+from mice_sim.data.expressions import quote
 from mice_sim.data.table import Column
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
 from mice_sim.pooling import choose_rule, joint
 from mice_sim.pooling.joint import JointTest
-from mice_sim.pooling.pool import LEVEL
+from mice_sim.pooling.pool import LEVEL, t_quantile
 from mice_sim.pooling.tables import pool_frame
 
 FISHER_LIMIT = np.nextafter(1.0, 0.0)  # Fisher's z of ±1 is infinite; the number next to it counts instead
@@ -73,9 +75,10 @@ class Fits:
         """Rows of a set for each row of the real data, k/n."""
         return self.origin.k / self.origin.n
 
-    def df_complete(self, given: float | None) -> float:
-        """Return `given`, or the residual degrees of freedom of the first fit; at least 1, as in mice."""
-        return max(self.estimates[0].df_residual if given is None else float(given), 1.0)
+    def df_complete(self, given: float | None) -> np.ndarray:
+        """Return `given`, or the residual degrees of freedom of the first fit (terms,); at least 1, as in mice."""
+        df = np.asarray(self.estimates[0].df_residual if given is None else given, dtype=float)
+        return np.broadcast_to(np.maximum(df, 1.0), len(self.terms))
 
 
 def fit_sets(formula: str, model: str, columns: tuple[Column, ...], sets: np.ndarray, origin: Origin) -> Fits:
@@ -88,7 +91,7 @@ def fit_sets(formula: str, model: str, columns: tuple[Column, ...], sets: np.nda
     """
     if model not in MODELS:
         raise MiceSimError(f"There is no model '{model}'{nearest(model, list(MODELS))}")
-    parsed = ModelFormula.parse(formula, columns).learn(sets[0])
+    parsed = ModelFormula.parse(formula, columns, mixed=model in MIXED).learn(sets[0])
     estimates = []
     for number, values in enumerate(sets, start=1):
         try:
@@ -157,7 +160,8 @@ def d1(
     chosen, forced = choose_rule(rule, fits1.origin, force)
     tested, terms = _tested(fits1, fits0 or _intercept_alone(fits1))
     q, u = fits1.q[:, tested], fits1.covariances[:, tested][:, :, tested]
-    return joint.forced(joint.d1(q, u, chosen, fits1.df_complete(df_complete), fits1.ratio, terms), forced)
+    df = float(fits1.df_complete(df_complete)[tested].min())
+    return joint.forced(joint.d1(q, u, chosen, df, fits1.ratio, terms), forced)
 
 
 def d2(
@@ -226,8 +230,11 @@ def anova(*fits: Fits, method: Literal["D1", "D2", "D3"] = "D1", **options: obje
 def _intercept_alone(fits: Fits) -> Fits:
     if not fits.parsed.intercept:
         raise MiceSimError(f"The model {fits.formula!r} has no intercept to compare it with; give the smaller model.")
-    response = fits.formula.split("~")[0].strip()
-    return fit_sets(f"{response} ~ 1", fits.model, fits.parsed.columns, fits.sets, fits.origin)
+    parsed, response = fits.parsed, fits.formula.split("~")[0].strip()
+    clusters = ""
+    if parsed.random is not None and parsed.group is not None:
+        clusters = f" + ({parsed.random.text} | {quote(parsed.columns[parsed.group].name)})"
+    return fit_sets(f"{response} ~ 1{clusters}", fits.model, fits.parsed.columns, fits.sets, fits.origin)
 
 
 def _tested(fits1: Fits, fits0: Fits) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -249,6 +256,11 @@ def _check_comparable(fits1: Fits, fits0: Fits) -> None:
         raise MiceSimError(f"The models are of two kinds, {fits1.model} and {fits0.model}; fit both as one.")
     if fits1.formula.split("~")[0].strip() != fits0.formula.split("~")[0].strip():
         raise MiceSimError(f"{fits1.formula!r} and {fits0.formula!r} have different responses; give them one.")
+    if _random_part(fits1) != _random_part(fits0):
+        raise MiceSimError(
+            f"{fits1.formula!r} and {fits0.formula!r} have different random parts; give them one, as this test "
+            "is of fixed effects."
+        )
     same = fits1.sets is fits0.sets or np.array_equal(fits1.sets, fits0.sets, equal_nan=True)
     if not same:
         raise MiceSimError("The models were fitted to different sets; fit both to one result.")
@@ -256,6 +268,11 @@ def _check_comparable(fits1: Fits, fits0: Fits) -> None:
         raise MiceSimError(
             f"{fits1.formula!r} and {fits0.formula!r} use different rows, as values are missing; impute them first."
         )
+
+
+def _random_part(fits: Fits) -> tuple[object, ...]:
+    random = fits.parsed.random
+    return () if random is None else (fits.parsed.group, frozenset(random.names))
 
 
 def _at_maximum(fits: Fits) -> np.ndarray:
@@ -268,6 +285,99 @@ def _at_pooled(fits: Fits, free_constant: bool) -> np.ndarray:
     """Return each set's log-likelihood at the pooled estimates."""
     pooled, free = fits.q.mean(axis=0), free_constant and fits.parsed.intercept
     return np.array([models.log_likelihood(fits.model, fits.parsed, v, pooled, free_constant=free) for v in fits.sets])
+
+
+# ---- variance components, with intervals on scales where they are closer to normal
+
+
+def pool_variance_components(
+    fits: Fits, rule: str | None = None, level: float = LEVEL, force: bool = False
+) -> pd.DataFrame:
+    """Pool the variances, correlations and intraclass correlation of a mixed model.
+
+    Estimates and standard errors of variances and icc are those of `pool`. A correlation is that of the pooled
+    variances and covariance; its standard error pools what it is linear in at them. The intervals are those of the
+    logarithm of a variance, the logit of the icc and Fisher's z of a correlation, by the delta method at the pooled
+    estimate: an estimate on these scales in every set would be infinite where one set has a variance of 0.
+
+    rule, level, force : as in `pool`.
+
+    Returns
+    -------
+    A frame by component (`var(…)`, `cor(…)`, `var(residual)`, `icc`): estimate, std_error, sd (the root of a variance),
+    df, ci_lower, ci_upper, fmi. The interval of an estimate on the border, such as a variance of 0, is NaN.
+    `attrs` holds rule, forced, level and m.
+
+    Raises
+    ------
+    MiceSimError
+        For a model without variance components, and as `pool`.
+    """
+    if fits.model not in MIXED:
+        raise MiceSimError(
+            f"The model '{fits.model}' has no variance components; fit a mixed model, such as model='mixed'."
+        )
+    chosen, forced = choose_rule(rule, fits.origin, force)
+    names, estimates, slopes, scales = _components(fits)
+    q, u = fits.q @ slopes.T, np.einsum("kt,mts,ks->mk", slopes, fits.covariances, slopes)
+    frame = pool_frame(names, q, u, chosen, np.inf, level, fits.ratio, fits.origin.r)
+    frame["estimate"] = estimates
+    half = t_quantile(frame["df"].to_numpy(), level) * frame["std_error"].to_numpy()
+    limits = np.full((2, len(names)), np.nan)
+    for i, (estimate, scale) in enumerate(zip(estimates, scales, strict=True)):
+        if scale.least < estimate < scale.most:
+            limits[:, i] = scale.back(scale.there(estimate) + np.array([-1, 1]) * half[i] * scale.slope(estimate))
+    deviations = [np.sqrt(estimates[i]) if scale is LOG else np.nan for i, scale in enumerate(scales)]
+    frame = frame.assign(sd=deviations, ci_lower=limits[0], ci_upper=limits[1])
+    frame.index.name = "component"
+    frame.attrs["forced"] = forced
+    return frame[["estimate", "std_error", "sd", "df", "ci_lower", "ci_upper", "fmi"]]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """A transformation of the open interval from `least` to `most` to all numbers, its derivative and its inverse."""
+
+    least: float
+    most: float
+    there: Callable[[float], float]
+    slope: Callable[[float], float]
+    back: Callable[[np.ndarray], np.ndarray]
+
+
+LOG = _Scale(0.0, np.inf, np.log, lambda v: 1 / v, np.exp)
+LOGIT = _Scale(0.0, 1.0, logit, lambda v: 1 / (v * (1 - v)), expit)
+FISHER = _Scale(-1.0, 1.0, np.arctanh, lambda v: 1 / (1 - v**2), np.tanh)
+
+
+def _components(fits: Fits) -> tuple[list[str], np.ndarray, np.ndarray, list[_Scale]]:
+    """Return names, pooled estimates (k,), their slopes by the model's terms (k, terms) and scales."""
+    parsed, terms = fits.parsed, list(fits.terms)
+    pooled = fits.q.mean(axis=0)
+    names, estimates, slopes, scales = [], [], [], []
+    for i, j in mixed.random_terms(parsed):
+        at = [terms.index(mixed.component_name(parsed, a, b)) for a, b in ((i, j), (i, i), (j, j))]
+        slope = np.zeros(len(terms))
+        if i == j:
+            slope[at[0]], estimate, name = 1.0, pooled[at[0]], terms[at[0]]
+        else:
+            covariance, *variances = pooled[at]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                root = np.sqrt(np.prod(variances))
+                estimate = covariance / root
+                slope[at] = 1 / root, *(-estimate / (2 * np.array(variances)))
+            name = "cor" + terms[at[0]].removeprefix("cov")
+        names.append(name)
+        estimates.append(estimate)
+        slopes.append(slope)
+        scales.append(LOG if i == j else FISHER)
+    for term, scale in ((mixed.RESIDUAL, LOG), (mixed.ICC, LOGIT)):
+        if term in terms:
+            names.append(term)
+            estimates.append(pooled[terms.index(term)])
+            slopes.append(np.eye(len(terms))[terms.index(term)])
+            scales.append(scale)
+    return names, np.array(estimates), np.array(slopes), scales
 
 
 # ---- R² and correlations, on Fisher's scale

@@ -18,15 +18,16 @@ class Estimates:
     """Model coefficients.
 
     terms : names (k). estimate : float64 (k,). covariance : float64 (k, k). df : residual degrees of
-    freedom of the complete-data test, inf for a normal one. df_residual : n − k.
+    freedom of the complete-data test, inf for a normal one; one number, or one a term (k,). df_residual : those that
+    pooling takes for complete data, n − k where the model has none of its own; again one number, or (k,).
     n_dropped : rows left out because a value is missing.
     """
 
     terms: tuple[str, ...]
     estimate: np.ndarray
     covariance: np.ndarray
-    df: float
-    df_residual: float
+    df: float | np.ndarray
+    df_residual: float | np.ndarray
     n_dropped: int = 0
 
     @property

@@ -15,7 +15,7 @@ from scipy.linalg import cho_solve
 from scipy.optimize import brentq
 from scipy.special import expit, gammaln, logit, logsumexp
 
-from mice_sim.analysis import by_statsmodels
+from mice_sim.analysis import by_statsmodels, mixed
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, numeric_rows
 from mice_sim.data.formula import ModelFormula
@@ -204,6 +204,10 @@ MODELS: dict[str, Callable[..., Estimates]] = {
     "logistic": logistic,
     "ordinal": ordinal,
     "multinomial": multinomial,
+    "mixed": mixed.linear,
+    "mixed.ml": partial(mixed.linear, reml=False),
+    "mixed.logistic": mixed.logistic,
+    "mixed.logistic.agq": partial(mixed.logistic, nodes=9),
     **{name: partial(by_statsmodels.fit, name) for name in by_statsmodels.SPECIFICATIONS},
 }
 
@@ -223,4 +227,5 @@ def fit(model: str, formula: ModelFormula, values: np.ndarray, weights: np.ndarr
     return MODELS[model](formula, values, weights=weights)
 
 
+MIXED = tuple(name for name in MODELS if name.startswith("mixed"))
 WEIGHTED = tuple(name for name, given in by_statsmodels.SPECIFICATIONS.items() if given.weights is not None)

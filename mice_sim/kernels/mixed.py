@@ -21,6 +21,8 @@ CONVERGED, NOT_CONVERGED, RANK_DEFICIENT, NOT_IDENTIFIED, EXACT = range(5)
 MAX_ITERATIONS = 200
 # What the next step still promises of the deviance; that step is taken too, and squares the error.
 DECREMENT = 1e-9
+# The share of it that a step must keep; −Λ is as good as Λ, so a step to an equal deviance may go round for ever.
+SUFFICIENT = 1e-4
 # A column of this share of its length after the others are taken out of it is redundant.
 REDUNDANT = 1e-7
 # Smaller relative standard deviations (in orthonormal columns of z) make a fit singular, as in lme4.
@@ -38,6 +40,9 @@ class LinearFit(NamedTuple):
         the observed information; where the fit is singular, of the expected one.
     effects (G, q), effects_covariance (G, q, q) : b_j's mean and covariance given the data and these estimates.
     deviance : −2 log (restricted) likelihood. singular : whether psi has not full rank.
+    df (p,) : Satterthwaite's degrees of freedom of the fixed effects, 2v²/(g'Ag): v is the square of a standard
+        error, g its derivatives by the variance parameters, A their covariance (Giesbrecht & Burns 1985, Biometrics
+        41, 477-486; Fai & Cornelius 1996, J. Stat. Comput. Simul. 54, 363-378).
     """
 
     status: int
@@ -50,6 +55,7 @@ class LinearFit(NamedTuple):
     effects_covariance: np.ndarray
     deviance: float
     singular: bool
+    df: np.ndarray
 
 
 def linear_mixed(
@@ -293,7 +299,8 @@ def _derivatives(white, root, reml):
     """Return what the derivatives by D are made of, D's elements as q² of them.
 
     trace (q²,) : tr(P H_i). square (q²,) : y'P H_i P y. traces (q², q²) : tr(P H_i P H_j). squares (q², q²) :
-    y'P H_i P H_j P y. P takes out x; for plain maximum likelihood the traces are of H⁻¹ instead.
+    y'P H_i P H_j P y. P takes out x; for plain maximum likelihood the traces are of H⁻¹ instead. both (q², p²) :
+    R_X⁻ᵀ x'H⁻¹ H_i H⁻¹x R_X⁻¹.
     """
     n_groups, q, width = white.shape
     p = width - q - 1
@@ -342,7 +349,7 @@ def _derivatives(white, root, reml):
                         both[i, j * p + k] += t[a, j] * t[b, k]
     if reml:
         traces += both @ both.T
-    return trace, square, traces, squares - once @ once.T
+    return trace, square, traces, squares - once @ once.T, both
 
 
 @njit(cache=True, nogil=True)
@@ -371,25 +378,25 @@ def _linear(y, x, z, starts, reml):
     ok, basis, back = _orthonormal(x)
     ok_z, random, back_z = _orthonormal(z)
     if not (ok and ok_z):
-        return RANK_DEFICIENT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False
+        return RANK_DEFICIENT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
     if n <= p:
-        return NOT_IDENTIFIED, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False
+        return NOT_IDENTIFIED, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
     least = basis.T @ y / n
     residual = y - basis @ least
     size = np.sqrt(np.dot(residual, residual) / n)
     if not size > 1e-12 * np.abs(y).max():
-        return EXACT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False
+        return EXACT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
     columns = np.concatenate((basis, residual.reshape(n, 1) / size), axis=1)
     roots, within = _reduce(columns, random, starts)
     white = np.zeros(roots.shape)
     status, factor, deviance, root, df = _minimise(roots, within, white, at, symmetric, n, reml)
     if status != CONVERGED:
-        return status, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False
+        return status, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
 
     sigma2 = root[p, p] ** 2 / df
     relative = factor @ factor.T
     singular = np.linalg.eigvalsh(relative)[0] < SINGULAR**2
-    trace, square, traces, squares = _derivatives(white, root, reml)
+    trace, square, traces, squares, both = _derivatives(white, root, reml)
     information = _information(trace, square, traces, squares, symmetric, sigma2, df, singular)
     if not _is_regular(information):
         information = _information(trace, square, traces, squares, symmetric, sigma2, df, True)
@@ -401,17 +408,38 @@ def _linear(y, x, z, starts, reml):
         for j in range(k):
             jacobian[j, i] = full[at[j, 0] * q + at[j, 1]]
     jacobian[k, k] = 1.0
-    spread = jacobian @ np.linalg.inv(information) @ jacobian.T * size**4
+    inverse = np.linalg.inv(information)
+    spread = jacobian @ inverse @ jacobian.T.copy() * size**4
     psi = back_z @ relative @ back_z.T.copy() * (sigma2 * size**2)
     solved = np.linalg.inv(root[:p, :p].copy())  # R_X⁻ᵀ
-    beta = back @ (least + size * (solved.T @ root[p, :p].copy()))
-    covariance = back @ (solved.T @ solved) @ back.T.copy() * (sigma2 * size**2)
+    beta = back @ (least + size * (solved.T.copy() @ root[p, :p].copy()))
+    change = back @ solved.T.copy()
+    covariance = change @ change.T.copy() * (sigma2 * size**2)
+    df_fixed = np.zeros(p)
+    by_variances = np.zeros(k + 1)
+    for j in range(p):
+        outer = np.outer(change[j], change[j]).reshape(-1)
+        by_variances[:k] = sigma2 * (symmetric @ (both @ outer))
+        by_variances[k] = np.dot(change[j], change[j])
+        df_fixed[j] = 2 * (sigma2 * by_variances[k]) ** 2 / np.dot(by_variances, inverse @ by_variances)
     effects, conditional = _effects_given(y - x @ beta, z, starts, psi, sigma2 * size**2)
     # Orthonormal columns: |x'H⁻¹x| has the determinant of their change of basis in it.
     deviance += df * 2 * np.log(size)
     if reml:
         deviance -= 2 * np.log(np.abs(np.linalg.det(back)))
-    return CONVERGED, beta, covariance, psi, sigma2 * size**2, spread, effects, conditional, deviance, singular
+    return (
+        CONVERGED,
+        beta,
+        covariance,
+        psi,
+        sigma2 * size**2,
+        spread,
+        effects,
+        conditional,
+        deviance,
+        singular,
+        df_fixed,
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -424,7 +452,7 @@ def _minimise(roots, within, white, at, symmetric, n, reml):
     for iteration in range(MAX_ITERATIONS):
         if np.isnan(deviance):
             return EXACT, factor, deviance, root, df
-        trace, square, traces, squares = _derivatives(white, root, reml)
+        trace, square, traces, squares, _ = _derivatives(white, root, reml)
         total = root[-1, -1] ** 2
         if iteration == 0:
             information = _information(trace, square, traces, squares, symmetric, total / df, df, True)
@@ -451,14 +479,15 @@ def _minimise(roots, within, white, at, symmetric, n, reml):
             for i in range(k):
                 new[at[i, 0], at[i, 1]] += shrink * step[i]
             new_deviance, root, df = _profiled(roots, new, within, white, reml, n)
-            if np.isnan(new_deviance) or new_deviance <= deviance + SLACK * abs(deviance):
+            enough = SUFFICIENT * shrink * promise - SLACK * abs(deviance)
+            if np.isnan(new_deviance) or new_deviance <= deviance - enough:
                 break
             shrink /= 2
         factor, deviance = new, new_deviance
         if not last:
             continue
         # A factor of 0 is a stationary point wherever it lies: is the deviance falling towards larger covariances?
-        trace, square, traces, squares = _derivatives(white, root, reml)
+        trace, square, traces, squares, _ = _derivatives(white, root, reml)
         slope = (trace - square * (df / root[-1, -1] ** 2)).reshape(q, q)
         values, vectors = np.linalg.eigh((slope + slope.T) / 2)
         if values[0] > -1e-4 * (1 + np.abs(trace).max()) or escapes == 5:

@@ -17,6 +17,7 @@ from mice_sim.kernels.mixed import (
     NOT_IDENTIFIED,
     RANK_DEFICIENT,
     SINGULAR,
+    SUFFICIENT,
     _is_regular,
     _lower_triangle,
     _orthonormal,
@@ -269,8 +270,8 @@ def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes, outer
 
 
 @njit(cache=True, nogil=True)
-def _logistic_hessian(theta, y, x, z, starts, at, nodes, log_weights, modes):
-    """Return the deviance's second derivatives, by central differences of the gradient."""
+def _logistic_hessian(theta, gradient, central, y, x, z, starts, at, nodes, log_weights, modes):
+    """Return the deviance's second derivatives, by differences of the gradient: central ones, or from the one here."""
     size = theta.size
     hessian, outer = np.zeros((size, size)), np.zeros((size, size))
     for i in range(size):
@@ -279,8 +280,11 @@ def _logistic_hessian(theta, y, x, z, starts, at, nodes, log_weights, modes):
         moved[i] = theta[i] + width
         _, above = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes, outer)
         moved[i] = theta[i] - width
-        _, below = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes, outer)
-        hessian[i] = (above - below) / (2 * width)
+        if central:
+            _, below = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes, outer)
+            hessian[i] = (above - below) / (2 * width)
+        else:
+            hessian[i] = (above - gradient) / width
     return (hessian + hessian.T) / 2
 
 
@@ -311,19 +315,19 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes, outer)
     status = NOT_CONVERGED
     for _ in range(MAX_ITERATIONS):
-        hessian = _logistic_hessian(theta, y, basis, random, starts, at, nodes, log_weights, modes)
+        hessian = _logistic_hessian(theta, gradient, False, y, basis, random, starts, at, nodes, log_weights, modes)
         step, promise = _step(gradient, hessian)
         last = promise < DECREMENT
         if last and not np.abs(step).max() < DIVERGING:
             break
-        step *= min(1.0, 3.0 / max(np.abs(step).max(), 1e-300))
+        shrink = min(1.0, 3.0 / max(np.abs(step).max(), 1e-300))
         before, old = deviance, theta
         for _half in range(40):
-            theta = old + step
+            theta = old + shrink * step
             deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes, outer)
-            if deviance <= before + SLACK * abs(before):
+            if deviance <= before - SUFFICIENT * shrink * promise + SLACK * abs(before):
                 break
-            step /= 2
+            shrink /= 2
         if last:
             status = CONVERGED
             break
@@ -333,7 +337,7 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     factor = _as_factor(theta, p, at)
     relative = factor @ factor.T.copy()
     singular = np.linalg.eigvalsh(relative)[0] < SINGULAR**2
-    hessian = _logistic_hessian(theta, y, basis, random, starts, at, nodes, log_weights, modes)
+    hessian = _logistic_hessian(theta, gradient, True, y, basis, random, starts, at, nodes, log_weights, modes)
     if not _is_regular(hessian):
         return NOT_CONVERGED, beta, covariance, psi, modes, conditional, np.nan, False
     change = _change(back, back_z, factor, at)

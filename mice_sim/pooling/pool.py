@@ -37,7 +37,7 @@ def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray, level:
 
 
 def moments(
-    q: np.ndarray, u: np.ndarray, rule: Rule, df_complete: float = np.inf, ratio: float = 1.0, r: int = 1
+    q: np.ndarray, u: np.ndarray, rule: Rule, df_complete: float | np.ndarray = np.inf, ratio: float = 1.0, r: int = 1
 ) -> Moments:
     """Return the moments that `rule` takes of estimates and squared standard errors (sets, …).
 
@@ -60,7 +60,7 @@ def pool(
     estimates: np.ndarray,
     variances: np.ndarray,
     rule: Rule,
-    df_complete: float,
+    df_complete: float | np.ndarray,
     level: float = LEVEL,
     ratio: float = 1.0,
     r: int = 1,

@@ -25,7 +25,7 @@ class Moments:
     ----------
     within : the mean of the squared standard errors, ū. between : the variance of the estimates (divisor m − 1), b;
         of nested sets the variance of the nests' means. m : number of sets; of nests where they are nested.
-    df_complete : residual degrees of freedom of one complete-data fit, or inf.
+    df_complete : residual degrees of freedom of one complete-data fit, or inf; one number, or one an estimate.
     ratio : rows of a set for each row of the real data, k/n.
     r : sets in a nest. in_nests : the mean over nests of the variance between a nest's estimates (divisor r − 1).
     """
@@ -33,13 +33,15 @@ class Moments:
     within: Array
     between: Array
     m: int
-    df_complete: float = np.inf
+    df_complete: float | Array = np.inf
     ratio: float = 1.0
     r: int = 1
     in_nests: Array | None = None
 
     @classmethod
-    def of(cls, q: Array, u: Array, m: int, df_complete: float = np.inf, ratio: float = 1.0, r: int = 1) -> Moments:
+    def of(
+        cls, q: Array, u: Array, m: int, df_complete: float | Array = np.inf, ratio: float = 1.0, r: int = 1
+    ) -> Moments:
         """Return the moments of estimates `q` and squared errors `u`, (sets, …), sets ordered nest by nest.
 
         r > 1 makes nests of r sets. `m` is stated, as the jackknife leaves sets out of the moments, not of the rule.
@@ -98,10 +100,10 @@ def _population_total(s: Moments) -> Array:
 def _barnard_rubin_df(s: Moments, total: Array) -> Array:
     share = np.fmax((1 + 1 / s.m) * s.between / total, 1e-4)  # the floor of mice 3.15
     old = (s.m - 1) / share**2
-    if np.isinf(s.df_complete):
-        return old
-    observed = (s.df_complete + 1) / (s.df_complete + 3) * s.df_complete * (1 - share)
-    return old * observed / (old + observed)
+    normal = np.isinf(s.df_complete)
+    complete = np.where(normal, 1.0, s.df_complete)
+    observed = (complete + 1) / (complete + 3) * complete * (1 - share)
+    return np.where(normal, old, old * observed / (old + observed))[()]  # a number stays one
 
 
 def _reiter_df(s: Moments, total: Array) -> Array:

@@ -19,14 +19,14 @@ def pool_frame(
     q: np.ndarray,
     u: np.ndarray,
     rule: Rule,
-    df_complete: float = np.inf,
+    df_complete: float | np.ndarray = np.inf,
     level: float = LEVEL,
     ratio: float = 1.0,
     r: int = 1,
 ) -> pd.DataFrame:
     """Pool estimates `q` with squared standard errors `u`, both float64 (sets, terms).
 
-    ratio, r : as in `moments`.
+    df_complete : one number, or float64 (terms,). ratio, r : as in `moments`.
 
     Returns
     -------

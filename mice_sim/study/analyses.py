@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mice_sim.analysis import MODELS, Estimates, ModelFormula, Statistics
+from mice_sim.analysis import MIXED, MODELS, Estimates, ModelFormula, Statistics
 from mice_sim.analysis import descriptives as d
 from mice_sim.analysis.discrimination import CONFUSION, discriminate
 from mice_sim.data import Table
@@ -234,7 +234,7 @@ def _make(
     if "formula" not in given:
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
     text, rule, level = str(given["formula"]), get_rule(pool_name), float(pooling["level"])
-    formula = ModelFormula.parse(text, truth.columns).learn(truth.values)
+    formula = ModelFormula.parse(text, truth.columns, mixed=kind in MIXED).learn(truth.values)
     if kind == "discrimination":
         return DiscriminationAnalysis(name, formula, truth, rule, level)
     if (kind, text) not in models:
