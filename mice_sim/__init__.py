@@ -19,6 +19,8 @@ _HOMES = {
     "anova": "mice_sim.fits",
     "attribute_inference": "mice_sim.assessment",
     "closest_record": "mice_sim.assessment",
+    "compare": "mice_sim.assessment.compare",
+    "compare_fits": "mice_sim.assessment.compare",
     "convergence": "mice_sim.assessment",
     "copies": "mice_sim.assessment",
     "d1": "mice_sim.fits",
@@ -40,6 +42,8 @@ _HOMES = {
         f"plot_{figure}": "mice_sim.report.diagnostics"
         for figure in ("box", "convergence", "density", "flux", "pattern", "scatter", "strip", "traces")
     },
+    "plot_compare": "mice_sim.report.utility",
+    "plot_utility": "mice_sim.report.utility",
     "pool": "mice_sim.fits",
     "pool_correlations": "mice_sim.fits",
     "pool_r_squared": "mice_sim.fits",
@@ -55,6 +59,8 @@ _HOMES = {
     "synthesize": "mice_sim.api",
     "tau": "mice_sim.assessment",
     "to_mids": "mice_sim.mids",
+    "utility_gen": "mice_sim.assessment.propensity",
+    "utility_tables": "mice_sim.assessment.tabular",
     "write_table": "mice_sim.data",
 }
 # Names that are shorter at home.
