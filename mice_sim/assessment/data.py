@@ -109,7 +109,7 @@ def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[st
     else:
         frames = synthetic.completed() if result else [synthetic] if isinstance(synthetic, pd.DataFrame) else synthetic
         columns, values, sets = _read(original, frames)
-    drawn = _drawn_of_result(synthetic) if result and original is None else _differ(values, sets)
+    drawn = _drawn_of_result(synthetic) if result and original is None else differ(values, sets)
     if kept is not None:
         table = Table(columns, values)
         drawn = np.full(len(columns), True)
@@ -178,7 +178,8 @@ def _drawn_of_result(result: Any) -> np.ndarray:
     return result.where.any(axis=1)
 
 
-def _differ(values: np.ndarray, sets: tuple[np.ndarray, ...]) -> np.ndarray:
+def differ(values: np.ndarray, sets: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return which columns are not the same in all rows of all sets, bool (columns,)."""
     if any(one.shape != values.shape for one in sets):
         return np.full(len(values), True)
     return np.array([any(not np.array_equal(v, one[j], equal_nan=True) for one in sets) for j, v in enumerate(values)])

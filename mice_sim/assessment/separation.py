@@ -29,6 +29,7 @@ ALIASED = 1e-9  # a column is redundant if so small a share of its variance is i
 SEPARATED = 30.0  # a linear predictor so large stands for a probability of 0 or 1
 MAX_ITERATIONS = 50
 DECREMENT = 1e-10
+NO_DRAWS = np.random.default_rng(0)  # growing a tree takes none
 
 
 class Separator(Protocol):
@@ -38,7 +39,7 @@ class Separator(Protocol):
     df: int | None
     notes: list[str]
 
-    def fit(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray: ...
+    def fit(self, label: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray: ...
 
 
 # ---- logistic regression
@@ -104,7 +105,7 @@ class Logistic:
                 products = [reduce(_product, [mains[j] for j in term]) for term in self.terms]
                 yield np.concatenate([np.ones((part.shape[1], 1)), *products], axis=1)[:, self._identified]
 
-    def fit(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def fit(self, label: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Newton's method; a step is halved until the likelihood rises."""
         beta = base = np.zeros(int(self._identified.sum()))
         step, best = base, -np.inf
@@ -219,9 +220,9 @@ class Tree:
         every = np.full(len(design.names), True)
         self._predictors = Predictors(WorkingState(table, design, copy=False), every, rows, ~every)
 
-    def fit(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def fit(self, label: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         side = Column("synthetic", "binary", ("no", "yes"), None)
-        leaf = self._method.fit(Target(side, label, self._predictors.rows), self._predictors, rng).leaf
+        leaf = self._method.fit(Target(side, label, self._predictors.rows), self._predictors, NO_DRAWS).leaf
         assert leaf is not None
         return (np.bincount(leaf, label) / np.maximum(np.bincount(leaf), 1))[leaf]
 
@@ -242,12 +243,12 @@ class Classifier:
             np.concatenate([c.matrix(values) for c, values in zip(coding, one, strict=True)], axis=1) for one in sets
         ])  # fmt: skip
 
-    def fit(self, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def fit(self, label: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         from sklearn.base import clone
         from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
         model = clone(self._given)
-        seed = int(rng.integers(2**31))
+        seed = int((rng or NO_DRAWS).integers(2**31))
         if "random_state" in model.get_params() and model.get_params()["random_state"] is None:
             model.set_params(random_state=seed)
         if self._folds == 0:

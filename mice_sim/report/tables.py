@@ -31,7 +31,8 @@ HEADERS = {
     "n": "n", "sd": "SD", "std_error": "SE", "p_value": "p", "df": "df", "mean_std_error": "SE", "mean_df": "df",
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
     "true_minus_synthetic": "True − synthetic", "mse": "MSE", "rmse": "RMSE",
-    "relative_error": "Relative error of SE (%)",
+    "relative_error": "Relative error of SE (%)", "pmse": "pMSE", "s_pmse": "S pMSE", "specks": "SPECKS", "auc": "AUC",
+    "s_pmse_oneway": "S pMSE, one-way", "s_pmse_twoway": "S pMSE, two-way",
 }  # fmt: skip
 
 
@@ -346,6 +347,7 @@ def _title(kind: str, analysis: Mapping[str, Any]) -> str:
         "discrimination": "Telling synthetic from true records",
         "confusion": "Synthetic and true records, classified",
         "copies": "Share of values that are the same record's own",
+        "utility": "Utility of the synthetic sets",
     }
     if kind not in MODELS:
         return titles.get(kind, kind.capitalize())
@@ -361,6 +363,8 @@ def _note(kind: str, replicates: int) -> str:
         "discrimination": "A pooled logistic regression on all variables; means over {}.",
         "confusion": "By that regression; means over {}.",
         "copies": "Means over {}.",
+        "utility": "Against the sample that the sets were made from; S is 1 in a right synthesis with fixed "
+        "parameters. Means over {}.",
     }
     model = (
         "Estimates in the original data; bias and coverage of the confidence interval, mean standard error and "

@@ -11,6 +11,8 @@ import numpy as np
 from mice_sim.analysis import MIXED, MODELS, Estimates, ModelFormula, Statistics
 from mice_sim.analysis import descriptives as d
 from mice_sim.analysis.discrimination import CONFUSION, discriminate
+from mice_sim.assessment.data import Assessed, differ
+from mice_sim.assessment.summary import UTILITY, utility
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
@@ -157,6 +159,25 @@ class CopiesAnalysis:
         return [pool_statistics(shares)]
 
 
+class UtilityAnalysis:
+    """How useful the sets are in place of the sample: see `mice_sim.assessment.summary`."""
+
+    on_single = False
+    rule = None
+
+    def __init__(self, name: str, truth: Table):
+        self._columns = truth.columns
+        self.blocks = (Block(name, (ALL_COLUMNS,), UTILITY),)
+
+    def single(self, values: np.ndarray) -> Values:
+        raise NotImplementedError("utility is that of synthetic sets")
+
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
+        sets = tuple(made.values)
+        data = Assessed(self._columns, made.sample, sets, differ(made.sample, sets), made.origin)
+        return [pool_statistics(utility(data))]
+
+
 class DiscriminationAnalysis:
     """P(record is true) on each synthetic set stacked with the reference data, and its confusion statistics."""
 
@@ -207,7 +228,7 @@ KEYS = ("kind", "formula", "truth", "variants")
 
 
 def _kinds() -> list[str]:
-    return [*STATISTICS, *MODELS, "copies", "discrimination"]
+    return [*STATISTICS, *MODELS, "copies", "utility", "discrimination"]
 
 
 def _make(
@@ -225,6 +246,8 @@ def _make(
             raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, KEYS)}")
     if kind == "copies":
         return CopiesAnalysis(name, truth)
+    if kind == "utility":
+        return UtilityAnalysis(name, truth)
     if name not in pooling and kind not in pooling:
         raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
     pool_name = str(pooling.get(name, pooling.get(kind)))

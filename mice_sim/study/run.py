@@ -34,7 +34,7 @@ from mice_sim.study.tasks import Done, Task
 
 # The code that decides numbers; a change in it makes another study.
 SCIENCE = (
-    "data", "synthesis", "analysis", "kernels", "pooling", "origin.py", "streams.py", "study/analyses.py",
+    "data", "synthesis", "analysis", "assessment", "kernels", "pooling", "origin.py", "streams.py", "study/analyses.py",
     "study/populations", "study/replicate.py", "study/rows.py", "study/resampling.py", "study/r_random.py",
 )  # fmt: skip
 PACKAGES = ("numpy", "pandas", "scipy", "numba", "joblib", "hydra-core", "pyarrow")
