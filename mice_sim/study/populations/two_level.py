@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from mice_sim import streams
-from mice_sim.analysis import ModelFormula
+from mice_sim.analysis import ModelFormula, mixed
 from mice_sim.data import Column, Table
+from mice_sim.data.expressions import quote
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.study.populations.base import Population, check_keys, number, whole
 
@@ -60,8 +61,11 @@ def two_level(config: Mapping[str, Any], seed: int) -> Population:
         return Table(columns, values)
 
     rows = whole("data.rows", config.get("rows", 100_000), 2)
-    truth = {("linear", formula.text): dict(zip(formula.names, beta.tolist(), strict=True))}
-    exact = f"the coefficients of linear {formula.text}; all else is simulated from {rows} rows"
+    fixed = dict(zip(formula.names, beta.tolist(), strict=True))
+    text, components = _components(formula.text, columns, [sd_cluster, *sd_slope.values()], list(sd_slope), sd_residual)
+    both = {(kind, text): fixed | components for kind in ("mixed", "mixed.ml")}
+    truth = {("linear", formula.text): fixed, **both}
+    exact = f"the terms of linear {formula.text} and mixed {text}; all else is simulated from {rows} rows"
     reference = draw(rows, streams.stream(seed, "reference"))
     return Population(reference, int(sizes.sum()), draw, truth, exact, fixed_n=True)
 
@@ -155,6 +159,19 @@ def fixed_part(
         names = frozenset(before + list(covariates).index(name) for name in term.split(":") if term != INTERCEPT)
         beta[positions[names] if names else 0] = value
     return formula, beta
+
+
+def _components(
+    fixed: str, columns: tuple[Column, ...], sds: list[float], slopes: list[int], sd_residual: float
+) -> tuple[str, dict[str, float]]:
+    """Return the formula of the mixed model that the data follow, and the true values of its variance components."""
+    text = f"{fixed} + ({' + '.join(['1', *(quote(columns[j].name) for j in slopes)])} | cluster)"
+    formula = ModelFormula.parse(text, columns, mixed=True)
+    components = {
+        mixed.component_name(formula, i, j): sds[i] ** 2 if i == j else 0.0 for i, j in mixed.random_terms(formula)
+    }
+    icc = sds[0] ** 2 / (sds[0] ** 2 + sd_residual**2)
+    return text, components | {mixed.RESIDUAL: sd_residual**2, mixed.ICC: icc}
 
 
 def _sd_cluster(config: Mapping[str, Any], sd_residual: float) -> float:
