@@ -21,6 +21,7 @@ def _common(command: Callable) -> Callable:
         click.argument("file", type=_PATH),
         click.option("--m", default=5, type=click.IntRange(min=1), show_default=True, help="Number of sets."),
         click.option("--method", help="One method for all columns; the schema may name others for some."),
+        click.option("--cluster", help="The column that says which cluster a row is in, such as a pupil's school."),
         click.option("--maxit", type=click.IntRange(min=1), help="Iterations of each chain."),
         click.option("--seed", type=click.IntRange(min=0), help="The same seed gives the same sets."),
         click.option("--schema", type=_PATH, help="What the columns are; FILE's name with .schema.yaml by default."),
@@ -74,6 +75,7 @@ def synthesize(file: Path, strata: str | None, **given: Any) -> None:
       mice-sim synthesize people.csv --m 5
       mice-sim synthesize people.sav --m 10 --k 2000 --seed 1 --output synthetic
       mice-sim synthesize people.csv --set minbucket=10
+      mice-sim synthesize pupils.csv --cluster school
 
     If the file leaves questions open, a schema is drafted beside it first, for you to look over.
     """
@@ -89,6 +91,7 @@ def impute(file: Path, **given: Any) -> None:
     Examples:
       mice-sim impute people.csv --m 5 --maxit 10
       mice-sim impute people.dta --m 20 --method cart --seed 1
+      mice-sim impute pupils.csv --cluster school
 
     If the file leaves questions open, a schema is drafted beside it first, for you to look over. Columns that the
     schema drops are carried along. The long file has the sets on top of each other, .imp 0 is the data.

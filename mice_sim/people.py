@@ -105,8 +105,7 @@ def options_of(people: People, verb: Verb, given: Mapping[str, Any]) -> dict[str
             options[key] = asked
     methods = {name: column["method"] for name, column in columns.items() if column.get("method")}
     if methods:
-        general = options.get("method") or ("cart" if verb == "synthesize" else None)
-        everyone = dict.fromkeys(columns, general) if general else {}
+        everyone = dict.fromkeys(columns, options["method"]) if "method" in options else {}
         options["method"] = {
             name: method for name, method in (everyone | methods).items() if name not in options.get("derived", {})
         }

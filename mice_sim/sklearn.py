@@ -25,7 +25,8 @@ class MiceImputer(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    method, predictor_matrix, formulas, visit_sequence, derived, bounds, rules, maxit : as in `mice_sim.impute`.
+    method, predictor_matrix, formulas, visit_sequence, cluster, derived, bounds, rules, maxit : as in
+        `mice_sim.impute`.
     options : of the methods, such as {"donors": 3}.
     random_state : a whole number gives the same values at every call; None and a RandomState new ones.
 
@@ -47,6 +48,7 @@ class MiceImputer(TransformerMixin, BaseEstimator):
         predictor_matrix: np.ndarray | pd.DataFrame | None = None,
         formulas: Mapping[str, str] | None = None,
         visit_sequence: str | list[str] | None = None,
+        cluster: str | None = None,
         derived: Mapping[str, str] | None = None,
         bounds: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
@@ -58,6 +60,7 @@ class MiceImputer(TransformerMixin, BaseEstimator):
         self.predictor_matrix = predictor_matrix
         self.formulas = formulas
         self.visit_sequence = visit_sequence
+        self.cluster = cluster
         self.derived = derived
         self.bounds = bounds
         self.rules = rules
@@ -111,8 +114,8 @@ class MiceImputer(TransformerMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(_LARGEST_SEED))
         result = api.impute(
             frame, 1, maxit=self.maxit, method=self.method, predictor_matrix=self.predictor_matrix,
-            formulas=self.formulas, visit_sequence=self.visit_sequence, derived=self.derived, bounds=self.bounds,
-            rules=self.rules, ignore=ignore, seed=seed, **(self.options or {}),
+            formulas=self.formulas, visit_sequence=self.visit_sequence, cluster=self.cluster, derived=self.derived,
+            bounds=self.bounds, rules=self.rules, ignore=ignore, seed=seed, **(self.options or {}),
         )  # fmt: skip
         completed = result.completed(1)
         assert isinstance(completed, pd.DataFrame)

@@ -17,7 +17,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
-from mice_sim import MiceSimError, cli_people, impute, load_dataset
+from mice_sim import MiceSimError, cli_people, impute, load_dataset, synthesize
 from mice_sim.data import read_table
 from mice_sim.people import options_of, read_people
 from mice_sim.sklearn import MiceImputer
@@ -174,12 +174,46 @@ def test_a_schema_names_methods_formulas_bounds_and_rules(ready):
     assert isinstance(seed, int)
     assert options == {
         "m": 3,
-        "method": {"age": "pmm", "sex": "cart", "income": "cart", "region": "cart"},
+        "method": {"age": "pmm"},
         "bounds": {"age": [18, 80]},
         "rules": {"income": {"age < 30": 0}},
         "semicontinuous": {"age": [999], "income": [0, -9]},
     }
     assert options_of(read_people(ready, "impute"), "impute", {})["method"] == {"age": "pmm"}
+
+
+@pytest.fixture
+def pupils() -> pd.DataFrame:
+    return load_dataset("popmis")[["school", "popular", "sex", "texp"]]
+
+
+@pytest.mark.parametrize(
+    ("command", "methods"),
+    [
+        ("impute", {"popular": "2l.pmm"}),
+        ("synthesize", {"popular": "2l.cart", "sex": "2l.cart", "texp": "2lonly.cart"}),
+    ],
+)
+def test_the_clusters_of_a_file_are_named_on_the_command_line(tmp_path, pupils, command, methods):
+    pupils.to_csv(tmp_path / "pupils.csv", index=False)
+    assert run(command, tmp_path / "pupils.csv", "--cluster", "school", "--m", 2, "--maxit", 1).exception is None
+    folder = tmp_path / f"pupils_{'imputed' if command == 'impute' else 'synthetic'}"
+    report = (folder / "report.md").read_text(encoding="utf-8")
+    for name, method in methods.items():
+        assert f"| {name} | {'binary' if name == 'sex' else 'continuous'} | {method} |" in report
+    assert (pd.read_csv(folder / "pupils_1.csv")["school"] == pupils["school"]).all()
+
+
+def test_a_schema_names_the_methods_of_some_columns_in_clusters(tmp_path, pupils):
+    pupils.to_csv(tmp_path / "pupils.csv", index=False)
+    (tmp_path / "pupils.schema.yaml").write_text(
+        "columns: {school: {kind: continuous}, popular: {kind: continuous},\n"
+        "  sex: {kind: binary, levels: [0, 1], method: logreg}, texp: {kind: continuous}}\n"
+    )
+    read = read_people(tmp_path / "pupils.csv", "synthesize")
+    options = options_of(read, "synthesize", {"cluster": "school", "m": 1, "seed": 1})
+    methods = synthesize(read.frame, **options).summary()["method"]
+    assert methods.to_dict() == {"school": "kept", "popular": "2l.cart", "sex": "logreg", "texp": "2lonly.cart"}
 
 
 def test_a_folder_that_holds_something_is_left_alone(ready):
@@ -323,6 +357,17 @@ def test_fit_transform_is_impute_and_its_seed(boys):
     pd.testing.assert_frame_equal(one, other)
     seed = int(np.random.RandomState(5).randint(2**31 - 1))
     pd.testing.assert_frame_equal(one, impute(numbers, 1, maxit=2, seed=seed).completed(1))
+
+
+def test_the_imputer_knows_clusters(pupils):
+    train, new = pupils[::2], pupils[1::2]
+    done = MiceImputer(cluster="school", maxit=2, random_state=1).fit(train).transform(new)
+    plain = MiceImputer("pmm", maxit=2, random_state=1).fit(train).transform(new)
+    assert not done.isna().any().any()
+    # It learned in training how popular the pupils of each school are.
+    means = train.groupby("school")["popular"].mean()
+    drawn = [frame[new["popular"].isna()].groupby("school")["popular"].mean() for frame in (done, plain)]
+    assert means.corr(drawn[0]) > 0.8 > 0.6 > means.corr(drawn[1])
 
 
 def test_the_imputer_works_in_a_pipeline_and_sets_its_output(boys):

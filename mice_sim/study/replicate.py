@@ -59,10 +59,22 @@ class Replicator:
     def _specify(self, given: dict) -> Specification:
         # null takes an option away again, such as a tree's from a variant that grows none.
         options = {k: v for k, v in given.items() if k not in ("predictors", "sample") and v is not None}
-        spec = specify(self.truth, predictor_matrix=given["predictors"], **options)
+        spec = specify(self._typical(), predictor_matrix=given["predictors"], **options)
         if spec.m < 2:
             raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
         return spec
+
+    def _typical(self) -> Table:
+        """Return rows that show what all samples are like: the reference, or the first of the samples it is made of.
+
+        In such a reference a cluster's number stands for another cluster in every sample. The first sample is one in
+        which every column varies, lest a column be taken for a constant.
+        """
+        truth, n = self.truth, self.population.n
+        if not self.population.fixed_n or n > truth.n_rows:
+            return truth
+        samples = (truth.take(np.arange(start, start + n)) for start in range(0, truth.n_rows - n + 1, n))
+        return next((sample for sample in samples if np.ptp(sample.values, axis=1).all()), truth)
 
     def _layout(self, parts: list[tuple[str, str]]) -> Layout:
         return Layout.of(

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mice_sim.data import Column, Table
 from mice_sim.synthesis import methods
+from mice_sim.synthesis.clusters import is_constant_within
 from mice_sim.synthesis.design import Design
 from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.spec import Specification
@@ -86,12 +87,21 @@ def _widen(spec: Specification, table: Table, splits: Mapping[int, Split]) -> Sp
     chosen: dict[int, Method] = dict(spec.methods)
     for j, part in splits.items():
         codes[part.indicator, :p] = spec.codes[j]
-        name = methods.name_of(spec.methods[j])
-        default = "2l.cart" if spec.methods[j].two_level else methods.default(table.columns[part.indicator])
-        fallback = methods.make_each({0: default}, {})[0]
-        chosen[part.indicator] = spec.methods[j] if name in DRAW_OBSERVED else fallback
+        chosen[part.indicator] = _method(spec, table, j, part.indicator)
     for j, part in splits.items():
         codes[:, part.indicator] = codes[:, j]
         codes[part.indicator, part.indicator] = 0
     wider = replace(spec, methods=chosen, codes=codes)
     return replace(wider, design=Design.of(table.columns, wider.plain))
+
+
+def _method(spec: Specification, table: Table, j: int, indicator: int) -> Method:
+    """Return how the indicator of column j is drawn: as the column if that draws observed values, at the same level."""
+    method = spec.methods[j]
+    default = methods.default(table.columns[indicator])
+    if method.two_level:
+        # Of a column of clusters it may vary within them: a value may be missing in one row only.
+        shared = method.level == 2 and is_constant_within(table.values[indicator], table.values[spec.cluster])
+        default = "2lonly.cart" if shared else "2l.cart"
+    alike = methods.name_of(method) in DRAW_OBSERVED and (method.level == 1 or default == "2lonly.cart")
+    return method if alike else methods.make_each({0: default}, {})[0]

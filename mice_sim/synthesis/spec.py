@@ -23,6 +23,7 @@ from mice_sim.synthesis.derived import Constant, Derivation, Expression
 from mice_sim.synthesis.design import Design
 from mice_sim.synthesis.events import Event
 from mice_sim.synthesis.methods import Method
+from mice_sim.synthesis.methods._level_2 import shared_values
 
 Where: TypeAlias = str | Sequence[str] | Mapping[str, str] | np.ndarray | pd.DataFrame
 CompatRule = Literal["mice-3.13", "mice-3.15"]
@@ -415,6 +416,10 @@ def _check_level(table: Table, codes: np.ndarray, name: str, method: Method, clu
             f"The predictor matrix holds {codes[cluster]} for '{table.names[cluster]}' predicting '{name}', whose "
             "clusters it names; use -2 or 0."
         )
+    elif method.level == 2:
+        values, clusters = table.values[[table.index(name), cluster]]
+        there = ~np.isnan(values)
+        shared_values(table.columns[table.index(name)], values[there], table.columns[cluster], clusters[there])
 
 
 def _formulas(table: Table, given: Mapping[str, str], computed: Mapping[str, Derivation]) -> dict[int, ModelFormula]:

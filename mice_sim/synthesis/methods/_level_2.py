@@ -30,7 +30,7 @@ class Level2(Method):
 
         Raises MiceSimError for a cluster of which y has two values.
         """
-        known, values = shared_values(y.column, y.observed, X)
+        known, values = shared_values(y.column, y.observed, *_clusters(X))
         matrix, rows = _means(X), np.arange(known.size, dtype=np.uint32)
         if bootstrap:
             chosen = np.sort(rng.integers(known.size, size=known.size))
@@ -56,21 +56,27 @@ class FittedLevel2:
             stays = ~np.isnan(self.values)
             stays[X.rows] = False
             rows = np.flatnonzero(stays)
-            known, values = shared_values(self.column, self.values[rows], X.at(rows))
+            known, values = shared_values(self.column, self.values[rows], *_clusters(X.at(rows)))
             place = number_in(known, clusters)
             drawn[place >= 0] = values[place[place >= 0]]
         return drawn[number]
 
 
-def shared_values(column: Column, values: np.ndarray, X: Predictors) -> tuple[np.ndarray, np.ndarray]:
-    """Return the clusters of X.rows, ascending, and the value that all rows of each share.
+def _clusters(X: Predictors) -> tuple[Column, np.ndarray]:
+    return X.state.columns[X.cluster], X.clusters()  # type: ignore[index]
 
-    values : of `column` in these rows. Raises MiceSimError for a cluster that has two.
+
+def shared_values(
+    column: Column, values: np.ndarray, cluster: Column, clusters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the clusters, ascending, and the value of `column` that all rows of each share.
+
+    values : (n,), without missing ones. clusters : (n,), the cluster of each row, by its number in the column
+    `cluster`. Raises MiceSimError for a cluster that has two values.
     """
-    known, number = np.unique(X.clusters(), return_inverse=True)
+    known, number = np.unique(clusters, return_inverse=True)
     shared, off = value_of_each(values, number)
     if off is not None:
-        cluster = X.state.columns[X.cluster]  # type: ignore[index]
         where, one, other = _word(cluster, known[off[0]]), _word(column, off[1]), _word(column, off[2])
         raise MiceSimError(
             f"Column '{column.name}' is both {one} and {other} in {cluster.name} {where}, so it can't be drawn for "
