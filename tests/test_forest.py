@@ -95,7 +95,7 @@ def test_donors_are_all_fit_rows_in_the_leaf_once_for_every_tree(truth, target):
     y, X = look(truth, target, others(truth, target), fit)
     fitted = RandomForest(ntree=3).fit(y, X, np.random.default_rng(1))
     rows = np.append(fit, row)
-    matrix = X.state.design_matrix(np.arange(X.keep.size), rows.astype(np.uint32))
+    matrix = X.state.design_matrix(np.ones(X.keep.size, bool), rows.astype(np.uint32))
     leaves = [leaf_of(fitted, b, matrix) for b in range(3)]
     donors = np.concatenate([fit[leaf[:-1] == leaf[-1]] for leaf in leaves])
     values, counts = np.unique(y.values[donors], return_counts=True)

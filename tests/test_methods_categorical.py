@@ -92,7 +92,7 @@ def small(y: list, levels: list | None = None, **predictors) -> Problem:
 @pytest.mark.parametrize("name", ["b", "u", "o"])
 def test_pseudo_rows_are_those_of_mice(oracle, problem, name):
     one, theirs = problem(name), oracle["augmented"][name]
-    units = _categories.measure(one.x)
+    units = _categories.measure(one.x, one.x.matrix())
     x, y, weight = pseudo_rows(units, len(LEVELS[name]))
     np.testing.assert_allclose(x[:, 1:] * units.scale + units.centre, theirs["x"], rtol=1e-8, atol=1e-8)
     assert [LEVELS[name][int(k)] for k in y] == theirs["y"]
@@ -257,7 +257,7 @@ def test_theta_is_drawn_with_the_inverse_information_as_covariance(problem):
 def test_drawn_cut_points_keep_their_order_and_vary_as_their_covariance_says(problem):
     one = problem("o")
     fitted = one.fit(METHODS["polr"](proper=True))
-    rows = _categories.augmented(_categories.Classes.of(one.y), one.x, fitted.units)
+    rows = _categories.augmented(_categories.Classes.of(one.y), one.x.matrix(), fitted.units)
     _, theta, covariance = likelihood.weighted_ordinal(rows.x[:, 1:].copy(), rows.y, 4, rows.weights, np.zeros(0))
     rng = np.random.default_rng(4)
     drawn = np.array([np.concatenate(fitted.draw_parameters(rng)) for _ in range(8000)])
@@ -361,7 +361,8 @@ def test_the_deterministic_methods_use_no_random_numbers_in_their_fit(problem, m
 def test_missing_rows_of_other_columns_do_not_count_for_the_pseudo_rows():
     x = np.array([0.0, 1, 2, 3, np.nan, 100])
     y = pd.Categorical(["a", "b", "a", "b", None, None], list("ab"))
-    units = _categories.measure(Problem(pd.DataFrame({"x": x, "y": y}), "y").x)
+    predictors = Problem(pd.DataFrame({"x": x, "y": y}), "y").x
+    units = _categories.measure(predictors, predictors.matrix())
     assert units.centre[0] == pytest.approx(np.nanmean(x))
 
 

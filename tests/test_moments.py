@@ -12,7 +12,7 @@ from mice_sim.synthesis.state import WorkingState
 
 
 def by_numpy(state: WorkingState, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    every = np.arange(len(state.design.names))
+    every = np.ones(len(state.design.names), bool)
     stacked = np.vstack([state.design_matrix(every, rows).T, state.values[:, rows]])
     return stacked.var(axis=1, ddof=1), np.corrcoef(stacked)
 

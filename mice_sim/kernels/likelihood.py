@@ -220,9 +220,11 @@ def _multinomial_terms(x, y, n_classes, weights, penalty, theta, information, sc
     n, p = x.shape
     logits = n_classes - 1
     probability = np.empty(logits)
-    squares = np.empty(p * (p + 1) // 2)
     # One packed lower triangle of Σ w xx' for each pair of logits: long rows, which the compiler vectorises.
-    packed = np.zeros((logits * (logits + 1) // 2, squares.size))
+    packed = np.zeros((logits * (logits + 1) // 2, p * (p + 1) // 2))
+    # The triangles xx' of up to four rows of x, and how they count for each pair.
+    squares = np.zeros((4, packed.shape[1]))
+    factors = np.zeros((4, packed.shape[0]))
     score[:] = 0.0
     log_likelihood = 0.0
     for i in range(n):
@@ -243,7 +245,7 @@ def _multinomial_terms(x, y, n_classes, weights, penalty, theta, information, sc
         place = 0
         for a in range(p):
             for b in range(a + 1):
-                squares[place] = x[i, a] * x[i, b]
+                squares[i % 4, place] = x[i, a] * x[i, b]
                 place += 1
         pair = 0
         for k in range(logits):
@@ -252,10 +254,12 @@ def _multinomial_terms(x, y, n_classes, weights, penalty, theta, information, sc
             for a in range(p):
                 score[k, a] += residual * x[i, a]
             for other in range(k + 1):
-                factor = weight * probability[k] * ((1.0 if other == k else 0.0) - probability[other])
-                for place in range(squares.size):
-                    packed[pair, place] += factor * squares[place]
+                factors[i % 4, pair] = weight * probability[k] * ((1.0 if other == k else 0.0) - probability[other])
                 pair += 1
+        if i % 4 == 3:
+            _add_four(packed, factors, squares)
+    factors[n % 4 :] = 0.0
+    _add_four(packed, factors, squares)
     pair = 0
     for k in range(logits):
         for other in range(k + 1):
@@ -274,6 +278,15 @@ def _multinomial_terms(x, y, n_classes, weights, penalty, theta, information, sc
             score[k, a] -= penalty[a] * theta[k, a]
             log_likelihood -= 0.5 * penalty[a] * theta[k, a] ** 2
     return log_likelihood
+
+
+@njit(cache=True, nogil=True)
+def _add_four(sums, factors, terms):
+    """Add factors[r, a]·terms[r, b] to sums[a, b] for r = 0, …, 3, loading and storing each sum once for all four."""
+    for a in range(sums.shape[0]):
+        f0, f1, f2, f3 = factors[0, a], factors[1, a], factors[2, a], factors[3, a]
+        for b in range(sums.shape[1]):
+            sums[a, b] = sums[a, b] + f0 * terms[0, b] + f1 * terms[1, b] + f2 * terms[2, b] + f3 * terms[3, b]
 
 
 @njit(cache=True, nogil=True)

@@ -54,41 +54,65 @@ def pseudo_rows(units: Units, n_classes: int) -> tuple[np.ndarray, np.ndarray, f
     weight : of each row; 0 if there are no predictors, and so no rows.
     """
     q = units.columns.size
-    y = np.tile(np.repeat(np.arange(float(n_classes)), 2), q)
-    x = np.zeros((y.size, 1 + q))
-    x[:, 0] = 1
-    own = np.repeat(np.arange(q), 2 * n_classes)
-    step = np.column_stack([np.minimum(units.high, 0.5), np.maximum(units.low, -0.5)])
-    x[np.arange(y.size), 1 + own] = step[own, np.arange(y.size) % 2]
+    x, y = _pseudo_rows(units.low, units.high, n_classes)
     return x, y, (q + 1) / y.size if q else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _moments(x):
-    """Return mean, standard deviation (0 for a constant), and the range in units of it, of the columns of x."""
-    n, p = x.shape
-    centre, scale, low, high = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
-    for j in range(p):
-        least, most, unit = np.inf, -np.inf, 0.0
-        for i in range(n):
-            least, most, unit = min(least, x[i, j]), max(most, x[i, j]), max(unit, abs(x[i, j]))
-        if not least < most:
-            continue
-        # In units of the largest value, so that squares neither overflow nor vanish.
-        mean = 0.0
-        for i in range(n):
-            mean += x[i, j] / unit
-        mean /= n
-        squares = 0.0
-        for i in range(n):
-            squares += (x[i, j] / unit - mean) ** 2
-        sd = np.sqrt(squares / (n - 1))
-        centre[j], scale[j] = mean * unit, sd * unit
-        low[j], high[j] = (least / unit - mean) / sd, (most / unit - mean) / sd
-    return centre, scale, low, high
+def _pseudo_rows(low, high, n_classes):
+    q = low.shape[0]
+    x, y = np.zeros((2 * q * n_classes, 1 + q)), np.empty(2 * q * n_classes)
+    x[:, 0] = 1.0
+    row = 0
+    for own in range(q):
+        for k in range(n_classes):
+            for step in (min(high[own], 0.5), max(low[own], -0.5)):
+                x[row, 1 + own] = step
+                y[row] = k
+                row += 1
+    return x, y
 
 
 @njit(cache=True, nogil=True)
+def varies(x):
+    """Return which columns of x (n, p) hold more than one value, bool (p,)."""
+    found = np.zeros(x.shape[1], np.bool_)
+    for j in range(x.shape[1]):
+        for i in range(1, x.shape[0]):
+            if x[i, j] != x[0, j]:
+                found[j] = True
+                break
+    return found
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _moments(x):
+    """Return mean, standard deviation (0 for a constant), and the range in units of it, of the columns of x."""
+    n, p = x.shape
+    least, most = x[0].copy(), x[0].copy()
+    for i in range(n):
+        for j in range(p):
+            least[j], most[j] = min(least[j], x[i, j]), max(most[j], x[i, j])
+    # In units of the largest value, so that squares neither overflow nor vanish.
+    unit = np.maximum(-least, most)
+    unit[least == most] = 1.0
+    mean, squares = np.zeros(p), np.zeros(p)
+    for i in range(n):
+        for j in range(p):
+            mean[j] += x[i, j] / unit[j]
+    mean /= n
+    for i in range(n):
+        for j in range(p):
+            squares[j] += (x[i, j] / unit[j] - mean[j]) ** 2
+    centre, scale, low, high = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
+    for j in np.flatnonzero(least < most):
+        sd = np.sqrt(squares[j] / (n - 1))
+        centre[j], scale[j] = mean[j] * unit[j], sd * unit[j]
+        low[j], high[j] = (least[j] / unit[j] - mean[j]) / sd, (most[j] / unit[j] - mean[j]) / sd
+    return centre, scale, low, high
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _standardise(x, columns, centre, scale):
     out = np.ones((x.shape[0], 1 + columns.shape[0]))
     for i in range(x.shape[0]):

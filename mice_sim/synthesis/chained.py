@@ -187,7 +187,12 @@ class _Chain:
         if method.uses_predictors and keep.any() and j not in self.spec.formulas:
             keep = filter_predictors(self.state, j, keep, rows)
             self._report_dropped(iteration, i, j, keep)
-        alike = last and (keep == last.keep).all() and (version == last.version)[self.constant[used]].all()
+        alike = (
+            last
+            and method.remembers
+            and (keep == last.keep).all()
+            and (version == last.version)[self.constant[used]].all()
+        )
         target = Target(column, self.table.values[j], rows, self._free(j, self.missing[j]))
         fitted = fit_method(
             method, target, self._seen(j, keep, rows), rng, bootstrap,

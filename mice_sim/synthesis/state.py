@@ -62,10 +62,10 @@ class WorkingState:
         self._unsorted.add(j)
         self._unmeasured.add(j)
 
-    def design_matrix(self, kept: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Return design columns `kept` (numbers) in these rows, float64 (len(rows), len(kept))."""
+    def design_matrix(self, keep: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the design columns marked in `keep` (bool, D) in these rows, float64 (len(rows), kept)."""
         d = self.design
-        return _design_matrix(self.values, self.codes, d.source, d.is_factor, d.score, kept, rows)
+        return _design_matrix(self.values, self.codes, d.source, d.is_factor, d.score, keep, rows)
 
     def orders(self, rows: np.ndarray) -> np.ndarray:
         """Return uint32 (columns, len(rows)): `rows`, ascending by each continuous column."""
@@ -160,7 +160,8 @@ def _moments(values, codes, source, is_factor, score, target, mask, rows):
 
 
 @njit(cache=True, nogil=True)
-def _design_matrix(values, codes, source, is_factor, score, kept, rows):
+def _design_matrix(values, codes, source, is_factor, score, keep, rows):
+    kept = np.flatnonzero(keep)
     matrix = np.empty((rows.shape[0], kept.shape[0]))
     for c in range(kept.shape[0]):
         d = kept[c]

@@ -9,7 +9,7 @@ from scipy.linalg import solve_triangular
 
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood
-from mice_sim.synthesis.augment import Units, pseudo_rows
+from mice_sim.synthesis.augment import Units, pseudo_rows, varies
 from mice_sim.synthesis.kernels import categories
 from mice_sim.synthesis.methods.base import Fitted, Predictors, Target
 
@@ -111,26 +111,25 @@ def check_count(classes: Classes, y: Target, method: str) -> None:
         )
 
 
-def measure(X: Predictors) -> Units:
-    """Return the units of the predictors: as in mice, from all rows of the data, not from the fit rows alone.
+def measure(X: Predictors, matrix: np.ndarray) -> Units:
+    """Return the units of the predictors: as in mice, from all rows of the data, not the fit rows (`matrix`) alone.
 
     Predictors that are constant in the fit rows are left out: pseudo-rows alone would decide on their effect.
     """
-    x = X.matrix()
     if X.rows.size == X.state.values.shape[1]:
-        return Units.of(x)
+        return Units.of(matrix)
     units = Units.of(_everywhere(X))
-    return units.only((x.min(axis=0) < x.max(axis=0))[units.columns])
+    return units.only(varies(matrix)[units.columns])
 
 
-def augmented(classes: Classes, X: Predictors, units: Units) -> Rows:
-    """Return the fit rows with the pseudo-rows below them.
+def augmented(classes: Classes, matrix: np.ndarray, units: Units) -> Rows:
+    """Return the fit rows, whose predictors are in `matrix`, with the pseudo-rows below them.
 
     Unlike in mice, there are pseudo-rows too where a single cell is wanted.
     """
     more_x, more_y, weight = pseudo_rows(units, classes.count)
     return Rows(
-        np.vstack([units.standardise(X.matrix()), more_x]),
+        np.concatenate([units.standardise(matrix), more_x]),
         np.concatenate([classes.y, more_y]),
         np.concatenate([np.ones(classes.y.size), np.full(more_y.size, weight)]),
     )
@@ -141,7 +140,7 @@ def _everywhere(X: Predictors) -> np.ndarray:
     state = X.state
     formula = X.formula
     used = state.design.source[X.keep] if formula is None else formula.right
-    complete = ~np.isnan(state.values[np.unique(used).astype(int)]).any(axis=0)
+    complete = ~np.isnan(state.values[used]).any(axis=0)
     return X.at(np.flatnonzero(complete).astype(np.uint32)).matrix()
 
 

@@ -75,7 +75,7 @@ class LinearFit:
         z = rng.standard_normal(self.plane.coef.size + 1)
         mean = self.plane.mean + sigma * z[0] / math.sqrt(self.weight)
         coef = self.plane.coef + sigma * (self.factor @ z[1:])
-        return replace(self.plane, mean=mean, coef=coef), sigma
+        return Plane(self.plane.centre, self.plane.inverse, mean, coef), sigma
 
 
 def fit_linear(
@@ -92,7 +92,7 @@ def fit_linear(
         np.ascontiguousarray(matrix), y, regression.UNWEIGHTED if weights is None else weights
     )
     total = float(y.size if weights is None else weights.sum())
-    rank = int(kept.sum()) + 1
+    rank = int(np.count_nonzero(kept)) + 1
     notes = []
     if rank <= kept.size:
         zero = ", ".join(name for name, k in zip(names, kept, strict=True) if not k)
@@ -162,10 +162,10 @@ def regress(
     y: Target, X: Predictors, spline_df: int | None, weights: np.ndarray | None = None, spent: int = 0
 ) -> tuple[Basis, LinearFit, np.ndarray]:
     """Fit y on X, continuous predictors as splines if `spline_df` says so; return basis, fit and fitted values."""
-    matrix = X.matrix()
+    matrix, names = X.matrix(), X.names
     basis = Basis.learn(X, matrix, spline_df)
-    linear, fitted = fit_linear(y.observed, basis.expand(matrix), basis.names(X.names), weights, spent)
-    short = [name for name, k in zip(X.names, basis.knots, strict=bool(basis.knots)) if 0 < k.size <= (spline_df or 0)]
+    linear, fitted = fit_linear(y.observed, basis.expand(matrix), basis.names(names), weights, spent)
+    short = [name for name, k in zip(names, basis.knots, strict=bool(basis.knots)) if 0 < k.size <= (spline_df or 0)]
     if short:
         why = f"too few distinct values for {spline_df} spline terms"
         linear = replace(linear, notes=(*linear.notes, (f"used fewer spline terms for {', '.join(short)}", why)))

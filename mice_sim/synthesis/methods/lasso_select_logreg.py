@@ -34,10 +34,11 @@ class LassoSelectLogreg(Method):
         classes = _categories.Classes.of(y)
         if classes.count == 1:
             return _categories.constant(classes, y)
-        units = _categories.measure(X)
+        matrix = X.matrix()
+        units = _categories.measure(X, matrix)
         notes = _categories.left_out(units, X)
-        x = units.standardise(X.matrix())[:, 1:]
+        x = units.standardise(matrix)[:, 1:]
         coefficients, more = _lasso.choose(x, classes.y, self.nfolds, rng)
         units = units.only(coefficients[1:] != 0)
-        rows = _categories.augmented(classes, X, units)
+        rows = _categories.augmented(classes, matrix, units)
         return _categories.fit_multinomial(units, classes, rows, draws_theta=True, notes=notes + more)

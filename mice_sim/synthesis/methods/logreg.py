@@ -33,6 +33,7 @@ class Logreg(Method):
         classes = _categories.Classes.of(y)
         if classes.count == 1:
             return _categories.constant(classes, y)
-        units = _categories.measure(X)
-        rows, notes = _categories.augmented(classes, X, units), _categories.left_out(units, X)
+        matrix = X.matrix()
+        units = _categories.measure(X, matrix)
+        rows, notes = _categories.augmented(classes, matrix, units), _categories.left_out(units, X)
         return _categories.fit_multinomial(units, classes, rows, draws_theta=self.proper, notes=notes, start=start)

@@ -53,8 +53,9 @@ class Polr(Method):
         _categories.check_count(classes, y, "polr")
         if classes.count == 2:
             return self._fall_back(classes, y, X, "fewer than three categories are observed")
-        units = _categories.measure(X)
-        rows, notes = _categories.augmented(classes, X, units), _categories.left_out(units, X)
+        matrix = X.matrix()
+        units = _categories.measure(X, matrix)
+        rows, notes = _categories.augmented(classes, matrix, units), _categories.left_out(units, X)
         x = np.ascontiguousarray(rows.x[:, 1:])
         near = np.concatenate([start.slopes, start.cuts]) if isinstance(start, FittedPolr) else FROM_SCRATCH
         ok, theta, covariance = likelihood.weighted_ordinal(x, rows.y, classes.count, rows.weights, near)

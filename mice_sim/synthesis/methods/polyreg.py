@@ -59,7 +59,8 @@ class Polyreg(Method):
                 f"The multinomial model of '{y.column.name}' has {weights} weights and nnet_MaxNWts is "
                 f"{self.nnet_MaxNWts}; raise it, leave out predictors, or give '{y.column.name}' the method cart."
             )
-        units = _categories.measure(X)
-        rows = _categories.augmented(classes, X, units)
+        matrix = X.matrix()
+        units = _categories.measure(X, matrix)
+        rows = _categories.augmented(classes, matrix, units)
         notes += _categories.left_out(units, X)
         return _categories.fit_multinomial(units, classes, rows, self.proper, self.nnet_maxit, notes, start)
