@@ -17,6 +17,7 @@ from mice_sim.fits import Fits, fit_sets
 from mice_sim.synthesis import engine
 from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import EventLog
+from mice_sim.synthesis.joint.posterior import Posterior
 from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.result import Synthesis
 from mice_sim.synthesis.spec import Specification, Where, specify, whole
@@ -182,13 +183,14 @@ def _run(data: pd.DataFrame, seed: int | None, strict: bool, progress: bool, **o
         log.add(decision)
     origin = spec.origin(table)
     chain = None
-    if spec.mode != "sequential" or origin.missing == "two-step":
+    if spec.joint is None and (spec.mode != "sequential" or origin.missing == "two-step"):
         imputing = spec.imputation if origin.missing == "two-step" and spec.imputation else spec
         chain = ChainStatistics.blank(len(table.columns), imputing.maxit, imputing.m)
+    posterior: list[Posterior] = []
     with _progress(progress, spec, origin.missing == "two-step") as tick:
-        sets = engine.run(table, spec, named_streams(seed, spec.mode), log, chain, tick)
+        sets = engine.run(table, spec, named_streams(seed, spec.mode), log, chain, tick, posterior)
     where = spec.replaced(~np.isnan(table.values)) if spec.mode != "sequential" else np.zeros(table.values.shape, bool)
-    return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain)
+    return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain, *posterior)
 
 
 def named_streams(seed: int | None, mode: str):
@@ -206,8 +208,9 @@ class _progress:
     def __init__(self, wanted: bool, spec: Specification, nested: bool):
         self.wanted = wanted
         chains = spec.imputation if nested and spec.imputation else spec
-        self.total = (chains.m * chains.maxit if nested or spec.mode != "sequential" else 0) + (
-            spec.m * spec.r if nested or spec.mode == "sequential" else 0
+        iterates = spec.joint is None and (nested or spec.mode != "sequential")
+        self.total = (chains.m * chains.maxit if iterates else 0) + (
+            spec.m * spec.r if nested or spec.joint is not None or spec.mode == "sequential" else 0
         )
 
     def __enter__(self):

@@ -80,6 +80,35 @@ def rhat(chains: np.ndarray) -> float:
     return float(np.maximum(_split_rhat(chains), _split_rhat(folded)))  # NaN if one is
 
 
+def effective_size(chains: np.ndarray) -> float:
+    """Return how many independent draws tell as much of the mean as these (Vehtari et al. 2021, eq. 10-13).
+
+    From the autocorrelations of the half chains, summed in pairs as long as these fall and are positive (Geyer 1992).
+
+    Parameters
+    ----------
+    chains : (iterations, chains), at least 8 and 1. Fewer iterations, NaN, or chains that never move give NaN.
+    """
+    chains = np.asarray(chains, dtype=float)
+    n = len(chains) // 2
+    if n < 4 or np.isnan(chains).any():
+        return float("nan")
+    halves = np.hstack([chains[:n], chains[-n:]])
+    centred = halves - halves.mean(axis=0)
+    spectrum = np.abs(np.fft.rfft(centred, 2 * n, axis=0)) ** 2
+    covariance = np.fft.irfft(spectrum, axis=0)[:n].mean(axis=1) / n  # mean over chains, by lag
+    within = covariance[0] * n / (n - 1)
+    total = within * (n - 1) / n + halves.mean(axis=0).var(ddof=1)
+    if within == 0:
+        return float("nan")
+    correlation = 1 - (within - covariance * n / (n - 1)) / total
+    correlation[0] = 1.0
+    pairs = correlation[: n // 2 * 2].reshape(-1, 2).sum(axis=1)
+    positive = pairs[: np.argmax(pairs < 0)] if (pairs < 0).any() else pairs
+    spread = -1 + 2 * np.minimum.accumulate(positive).sum()
+    return float(halves.size / max(spread, 1 / np.log10(halves.size)))
+
+
 def autocorrelation(chains: np.ndarray) -> float:
     """Return the mean correlation, over chains, of an iteration with the one before, as in mice.
 

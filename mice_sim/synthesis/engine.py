@@ -14,6 +14,8 @@ from mice_sim.synthesis import chained, sequential, twins
 from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.fitting import Streams
+from mice_sim.synthesis.joint import run as joint
+from mice_sim.synthesis.joint.posterior import Posterior
 from mice_sim.synthesis.sequential import FittedSequence
 from mice_sim.synthesis.spec import Specification
 
@@ -52,8 +54,14 @@ def run(
     log: EventLog,
     chain: ChainStatistics | None = None,
     tick: Tick = lambda: None,
+    posterior: list[Posterior] | None = None,
 ) -> np.ndarray:
-    """Return the sets as float64 (sets, columns, rows); two-step sets are ordered by imputation."""
+    """Return the sets as float64 (sets, columns, rows); two-step sets are ordered by imputation.
+
+    posterior : takes what the chains of a joint model say.
+    """
+    if spec.joint is not None:
+        return joint.run(table, spec, streams, log, posterior, tick)
     if spec.mode == "sequential":
         model, given = fit(table, spec, streams, log, chain, tick)
         return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
@@ -97,8 +105,11 @@ def fit(
 ) -> tuple[Model, list[Given]]:
     """Fit a sequential synthesis to the real data, or to each of its imputations.
 
-    Returns the model and, for each of its parts, the values of the columns that are not drawn.
+    Returns the model and, for each of its parts, the values of the columns that are not drawn. Raises MiceSimError for
+    the joint model.
     """
+    if spec.joint is not None:
+        raise MiceSimError("The joint model has no fit to keep yet; use synthesize, or a method of columns.")
     origin = spec.origin(table)
     tables = _tables(table, spec, streams, log, chain, tick)
     if origin.missing == "two-step":

@@ -14,6 +14,7 @@ from mice_sim.origin import Origin
 from mice_sim.synthesis import methods
 from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import Event
+from mice_sim.synthesis.joint.posterior import Posterior
 from mice_sim.synthesis.spec import Specification
 
 
@@ -27,6 +28,7 @@ class Synthesis:
     spec : the specification. index, labels : the original frame's row and column labels. log : the events.
     where : bool (columns, n), the cells of `original` that were replaced; all False in a sequential synthesis, whose
         rows are not those of `original`. chain : means and standard deviations along the chains, if there are any.
+    sampler : what the chains of a joint model say of its parameters; None for other methods.
     """
 
     original: Table
@@ -38,6 +40,7 @@ class Synthesis:
     log: Iterable[Event]
     where: np.ndarray
     chain: ChainStatistics | None
+    sampler: Posterior | None = None
 
     @property
     def mode(self) -> str:

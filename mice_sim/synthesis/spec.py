@@ -22,6 +22,8 @@ from mice_sim.synthesis.conditions import Condition, Rule
 from mice_sim.synthesis.derived import Constant, Derivation, Expression
 from mice_sim.synthesis.design import Design
 from mice_sim.synthesis.events import Event
+from mice_sim.synthesis.joint.model import JointModel
+from mice_sim.synthesis.joint.options import Joint, joint_of
 from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.methods._level_2 import shared_values
 
@@ -62,6 +64,7 @@ class Specification:
     strata : column numbers; every combination of their values is synthesised by itself.
     imputation : the specification of the imputations of a two-step synthesis.
     k : rows of a sequential set; None for as many as there are.
+    joint : the options of the joint model, if it draws all columns.
     design : how the columns look to models. decisions : what was decided here.
     """
 
@@ -87,6 +90,7 @@ class Specification:
     strata: tuple[int, ...]
     imputation: Specification | None
     k: int | None
+    joint: Joint | None
     design: Design
     decisions: tuple[Event, ...]
 
@@ -172,9 +176,18 @@ def specify(
     _one_of("rule", rule, RULES)
     for name, number in (("m", m), ("maxit", maxit), ("r", r), *([("k", k)] if k is not None else [])):
         whole(name, number)
-    missing = missing or ("keep" if mode == "sequential" else "one-step")
-    _one_of("missing", missing, MISSING)
+    joint = joint_of(method, options, proper)
+    if joint is not None:
+        if missing is not None:
+            raise MiceSimError("The joint model draws missing cells itself, with its parameters; leave out missing.")
+        _check_joint(
+            mode, joint, predictor_matrix=predictor_matrix, formulas=formulas, visit_sequence=visit_sequence,
+            strata=strata, rules=rules, ignore=ignore, semicontinuous=semicontinuous,
+        )  # fmt: skip
+        method, options, proper = joint, {}, None
     _check_together(mode, where, rule, k, strata, missing, r, maxit)
+    missing = missing or ("keep" if mode == "sequential" and joint is None else "one-step")
+    _one_of("missing", missing, MISSING)
     checked_rules = _rules(table, rules or {}, derived or {})
     told = {*(formulas or ()), *(bounds or ()), *(smoothing if isinstance(smoothing, Mapping) else ())}
     in_cluster = _cluster(table, cluster, predictor_matrix, strata, k)
@@ -219,9 +232,12 @@ def specify(
         strata=_strata(table, strata),
         imputation=_imputation(table, imputation, nested, m, derived, bounds, rules, ignore, cluster),
         k=None if k is None else int(k),
+        joint=joint,
         design=Design.of(()),
         decisions=tuple(decisions),
     )
+    if joint is not None:
+        JointModel.of(table, spec)  # raises what it can't be of
     return replace(spec, design=Design.of(table.columns, spec.plain))
 
 
@@ -258,6 +274,19 @@ def _check_together(mode, where, rule, k, strata, missing, r, maxit) -> None:
             )
     if r != 1 and (mode == "impute" or missing != "two-step"):
         raise MiceSimError("r counts the syntheses of each imputation; use it with missing='two-step'.")
+
+
+def _check_joint(mode: str, joint: Joint, **given: object) -> None:
+    """Raise MiceSimError for what the joint model does not know."""
+    if mode == "linked":
+        raise MiceSimError("The joint model draws new records; use mode='sequential', or other methods.")
+    if mode == "impute" and not joint.proper:
+        raise MiceSimError("Imputations need parameters that are drawn from their posterior; leave out proper=False.")
+    if mode == "impute" and joint.noise:
+        raise MiceSimError("noise is for synthetic numbers; leave it out of an imputation.")
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, Mapping) and not value):
+            raise MiceSimError(f"The joint model is one of all columns and has no {name}; leave it out.")
 
 
 def _derivations(

@@ -1,11 +1,11 @@
 """The Gibbs sampler of the latent-normal joint model: what it is told, where it starts, and what it says.
 
 Level 1, record i of cluster j: Y_ij = B'x_ij + u_j + e_ij with e_ij ~ N(0, Ω₁). Level 2: W_j = B₂'x_j + v_j with
-(u_j, v_j) ~ N(0, Ω₂). A continuous column is a latent column itself. A binary one is 1 where its latent column is above
-0; an ordinal one tells between which cut-points (the first is 0) its latent column lies; a nominal one with K levels has
-K − 1 latent columns and the level of the largest, or the first level if none is above 0. The latent covariance of a
-categorical column is fixed where it would not be identified: 1, and 1/2 between latent columns of one nominal column
-(Goldstein, Carpenter, Kenward & Levin 2009; Carpenter & Kenward 2013, ch. 4-5).
+(u_j, v_j) ~ N(0, Ω₂). A continuous column is a latent column itself. A binary one is 1 where its latent column is
+above 0; an ordinal one tells between which cut-points (the first is 0) its latent column lies; a nominal one with K
+levels has K − 1 latent columns and the level of the largest, or the first level if none is above 0. The latent
+covariance of a categorical column is fixed where it would not be identified: 1, and 1/2 between latent columns of one
+nominal column (Goldstein, Carpenter, Kenward & Levin 2009; Carpenter & Kenward 2013, ch. 4-5).
 
 Priors: flat for coefficients and cut-points; inverse-Wishart for Ω₁ and Ω₂, with as many degrees of freedom as rows and
 the identity as scale, restricted to the fixed entries.
@@ -13,7 +13,6 @@ the identity as scale, restricted to the fixed entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,8 +70,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Parameters:
-    """One draw of all parameters: B (r, p), Ω₁ (p, p), B₂ (r₂, q), Ω₂ (p + q, p + q), and the cut-points by column name,
-    the first of which is 0. Without clusters B₂ and Ω₂ are empty."""
+    """One draw of all parameters: B (r, p), Ω₁ (p, p), B₂ (r₂, q), Ω₂ (p + q, p + q), empty without clusters, and by
+    column name the cut-points, the first of which is 0."""
 
     B: np.ndarray
     omega_1: np.ndarray
@@ -203,7 +202,8 @@ def _level(side: Side, n: int, offset: int) -> tuple[Level, np.ndarray]:
     Y = np.full((side.width, n), np.nan)
     block = np.full(p, -1)
     unknown = np.zeros((p, n), bool)
-    factors, first = [v for v in side.variables if v.kind != "continuous"], []
+    factors = [v for v in side.variables if v.kind != "continuous"]
+    first: list[int] = []
     at = offset
     for variable in side.variables:
         columns = slice(at, at + variable.width)
@@ -250,7 +250,7 @@ def _clusters(cluster: np.ndarray | None, X: np.ndarray, groups: int) -> Cluster
     sizes, which = np.unique(size, return_inverse=True)
     first = np.searchsorted(member, np.arange(groups))
     upper = np.ascontiguousarray(X[:, first]) if groups else np.zeros((len(X), 0))
-    constant = np.flatnonzero((X == upper[:, member]).all(axis=1)) if groups else np.zeros(0, np.int64)
+    constant = np.flatnonzero((upper[:, member] == X).all(axis=1)) if groups else np.zeros(0, np.int64)
     upper = np.ascontiguousarray(upper[constant])
     return Clusters(
         member, size.astype(np.int64), sizes.astype(float), which.ravel().astype(np.int64),
@@ -286,7 +286,3 @@ def _start_cuts(level: Level) -> np.ndarray:
         cut = ndtri(np.cumsum(counts + 0.5)[:-1] / (counts + 0.5).sum())
         cuts[v, : cut.size] = cut - cut[0]
     return cuts
-
-
-def names_of(variables: Sequence[Variable]) -> list[str]:
-    return [variable.name for variable in variables]

@@ -119,7 +119,7 @@ def parametric(column: Column) -> str:
 
 def name_of(method: Method) -> str:
     """Return the name that people type for a method."""
-    return next((name for name, known in METHODS.items() if known is type(method)), type(method).__name__)
+    return next((name for name, known in METHODS.items() if known is type(method)), type(method).__name__.lower())
 
 
 def make_each(wanted: Mapping[int, Any], options: Mapping[str, object]) -> dict[int, Method]:
