@@ -30,7 +30,7 @@ def fit_method(
     elif bootstrap:
         chosen = np.sort(rng.choice(y.rows, size=y.rows.size))
         rows = np.arange(chosen.size, dtype=np.uint32)
-        y = Target(y.column, y.values[chosen], rows)
+        y = Target(y.column, y.values[chosen], rows, records=chosen)
         X = replace(X, state=X.state.take(chosen), rows=rows)
     return method.fit(y, X, rng, **own)
 

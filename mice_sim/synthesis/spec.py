@@ -204,6 +204,7 @@ def specify(
     if mode == "sequential" and k is not None and k != table.n_rows:
         _check_kept(table, cells, computed, k)
     made = _methods(table, method, computed, cells, mode, proper, dict(options), in_cluster)
+    _check_own(table, made, mode)
     models = _formulas(table, formulas or {}, computed)
     decisions += _unused_terms(table, models, made)
     codes = _codes_of_predictors(table, predictor_matrix, formulas, parents, made, in_cluster)
@@ -370,6 +371,23 @@ def _methods(
                 f"{table.columns[j].kind}; use '{methods.default(table.columns[j])}' or 'cart'."
             )
     return made
+
+
+def _check_own(table: Table, made: Mapping[int, Method], mode: str) -> None:
+    """Raise MiceSimError where a method leaves out a record's own value though no draw is for a record."""
+    for j, method in made.items():
+        if not getattr(method, "exclude_own", False):
+            continue
+        if mode != "linked":
+            raise MiceSimError(
+                f"exclude_own keeps '{table.columns[j].name}' of a real record from being drawn for it, which happens "
+                "in mode='linked' only; leave it out."
+            )
+        if method.two_level:
+            raise MiceSimError(
+                f"The method '{methods.name_of(method)}' of '{table.columns[j].name}' has donors of clusters and can't "
+                "exclude_own; leave it out, or use 'cart'."
+            )
 
 
 def _default(table: Table, j: int, mode: str, cluster: int | None) -> str:

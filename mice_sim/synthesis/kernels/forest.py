@@ -339,11 +339,23 @@ def grow_tree(
     return column[:n_nodes], cut[:n_nodes], left[:n_nodes], start[:n_nodes], end[:n_nodes], rows
 
 
+@njit(inline="always")
+def _own(row, b, start, end, first, count):
+    """Return how many places in [start, end) of tree b's list are of the row's own record."""
+    if row >= count.shape[0] or not start <= first[b, row] < end:
+        return 0
+    return count[row]
+
+
 @njit(cache=True, nogil=True)
-def draw(rows, values, codes, source, is_factor, score, root, column, cut, left, start, end, n_fit, uniforms):
+def draw(
+    rows, values, codes, source, is_factor, score, root, column, cut, left, start, end, n_fit, first, count, uniforms
+):
     """Return for each row the place of a donor, drawn uniformly from the leaves it falls into, in all trees' lists.
 
     root : (trees,). The node with which each tree begins in the arrays over nodes; tree b's list begins at b · n_fit.
+    first, count : (trees, records) and (records,), where a record's own places begin in each list, and how many they
+    are; they are not drawn. Without others in its leaves, a record takes any other of the first tree.
     """
     n_trees = root.shape[0]
     leaf = np.empty((n_trees, ABREAST), np.int32)
@@ -368,12 +380,23 @@ def draw(rows, values, codes, source, is_factor, score, root, column, cut, left,
                         under_way[walking] = i
                         walking += 1
         for i in range(size):
-            total = 0
+            row, total = rows[begin + i], 0
             for b in range(n_trees):
-                total += end[leaf[b, i]] - start[leaf[b, i]]
+                t = leaf[b, i]
+                total += end[t] - start[t] - _own(row, b, start[t], end[t], first, count)
+            if total == 0:
+                leaf[0, i] = root[0]
+                total = end[root[0]] - _own(row, 0, 0, end[root[0]], first, count)
             place, b = int(uniforms[begin + i] * total), 0
-            while place >= end[leaf[b, i]] - start[leaf[b, i]]:
-                place -= end[leaf[b, i]] - start[leaf[b, i]]
+            while True:
+                t = leaf[b, i]
+                own = _own(row, b, start[t], end[t], first, count)
+                if place < end[t] - start[t] - own:
+                    break
+                place -= end[t] - start[t] - own
                 b += 1
-            chosen[begin + i] = b * n_fit + start[leaf[b, i]] + place
+            place += start[t]
+            if own > 0 and place >= first[b, row]:
+                place += own
+            chosen[begin + i] = b * n_fit + place
     return chosen

@@ -641,3 +641,64 @@ def draw_donors(leaf, start, end, uniforms):
         t = leaf[i]
         donors[i] = start[t] + int(uniforms[i] * (end[t] - start[t]))
     return donors
+
+
+@njit(cache=True, nogil=True)
+def draw_others(leaf, rows, left, start, end, first, count, uniforms):
+    """Return for each leaf a position drawn uniformly from its run, but for those of the row's own record.
+
+    rows : the record of each draw. first, count : (records,), where a record's own positions begin, and how many they
+    are. Where a leaf holds no others, the nearest node above it that does stands for it.
+    """
+    parent = np.full(left.shape[0], -1, np.int32)
+    for t in range(left.shape[0]):
+        if left[t] >= 0:
+            parent[left[t]] = t
+            parent[left[t] + 1] = t
+    donors = np.empty(leaf.shape[0], np.int32)
+    for i in range(leaf.shape[0]):
+        t, row, own = leaf[i], rows[i], 0
+        while True:
+            own = 0
+            if row < first.shape[0] and start[t] <= first[row] < end[t]:
+                own = count[row]
+            if own < end[t] - start[t] or parent[t] < 0:
+                break
+            t = parent[t]
+        donors[i] = start[t] + int(uniforms[i] * (end[t] - start[t] - own))
+        if own > 0 and donors[i] >= first[row]:
+            donors[i] += own
+    return donors
+
+
+@njit(cache=True, nogil=True)
+def merge_few(left, start, end, donors, least):
+    """Make leaves, in `left`, of nodes above leaves with fewer than `least` distinct donors.
+
+    left, start, end : over nodes, children behind their parents. donors : (n_fit,), leaf by leaf. Returns how many
+    leaves had too few, and how many distinct donors the root has, at least or, if they are fewer, exactly.
+    """
+    few = 0
+    distinct = np.empty(left.shape[0], np.int32)
+    reachable = np.zeros(left.shape[0], np.bool_)
+    reachable[0] = True
+    for t in range(left.shape[0]):
+        if reachable[t] and left[t] >= 0:
+            reachable[left[t]] = True
+            reachable[left[t] + 1] = True
+    for t in range(left.shape[0] - 1, -1, -1):
+        if not reachable[t]:
+            continue
+        if left[t] >= 0:
+            if distinct[left[t]] >= least and distinct[left[t] + 1] >= least:
+                distinct[t] = least
+                continue
+            left[t] = -1
+        run = np.sort(donors[start[t] : end[t]])
+        distinct[t] = 1
+        for i in range(1, run.shape[0]):
+            if distinct[t] == least:
+                break
+            distinct[t] += run[i] != run[i - 1]
+        few += distinct[t] < least
+    return few, distinct[0]

@@ -21,12 +21,14 @@ class Target:
     """The column to be drawn: `values` (n,) with the fit rows listed in `rows` (uint32, ascending).
 
     missing : the rows (uint32, ascending) without a value that a model may learn from, where the engine draws them.
+    records : (n,), whose value each is, where rows are a bootstrap sample; None if row i is record i.
     """
 
     column: Column
     values: np.ndarray
     rows: np.ndarray
     missing: np.ndarray | None = None
+    records: np.ndarray | None = None
 
     @property
     def observed(self) -> np.ndarray:

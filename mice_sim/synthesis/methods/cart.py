@@ -10,6 +10,7 @@ import numpy as np
 
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.kernels import tree
+from mice_sim.synthesis.methods._linear import Notes
 from mice_sim.synthesis.methods.base import TRANSIENT, Method, Predictors, Target
 from mice_sim.synthesis.state import WorkingState
 
@@ -32,6 +33,64 @@ def within_range(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.ldexp(values, -math.frexp(largest)[1])
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise MiceSimError unless the option is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise MiceSimError(f"{name} is {value!r}; give True or False.")
+
+
+def merge_few(least: int, y: Target, left: np.ndarray, start: np.ndarray, end: np.ndarray, rows: np.ndarray) -> Notes:
+    """Make a leaf, in `left`, of every node above a leaf with fewer than `least` distinct donors; tell of it."""
+    if least == 1:
+        return ()
+    donors = whose(y, rows).astype(float) if y.column.is_factor else y.values[rows]
+    few, at_root = tree.merge_few(left, start, end, donors, least)
+    why = f"there are fewer than {least} distinct donors"
+    if at_root < least:
+        return ((f"draws from {at_root} distinct donors, all there are", why),)
+    return (("merged leaves with others", f"{why} in some"),) if few else ()
+
+
+def whose(y: Target, rows: np.ndarray) -> np.ndarray:
+    """Return the record that each row is."""
+    return rows if y.records is None else y.records[rows]
+
+
+@dataclass(frozen=True)
+class Own:
+    """Where a record's own value stands among the donors, at `first`, as often as `count` says; both (records,)."""
+
+    first: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def of(cls, records: np.ndarray) -> Own:
+        """Return it for donors of these records, each record's own next to one another."""
+        first, count = np.zeros(records.max() + 1, np.int64), np.zeros(records.max() + 1, np.int64)
+        first[records[::-1]] = np.arange(records.size)[::-1]
+        np.add.at(count, records, 1)
+        return cls(first, count)
+
+
+def own_places(
+    y: Target, leaf: np.ndarray, start: np.ndarray, end: np.ndarray, rows: np.ndarray
+) -> tuple[Own, np.ndarray, np.ndarray]:
+    """Return where each record's own value stands, the rows in the order meant, and which records are alone.
+
+    leaf : of every fitted row. The last is bool (records,), True for those whose leaf has no other record. Raises
+    MiceSimError if there is one record only.
+    """
+    records = whose(y, rows).astype(np.int64)
+    if (records == records[0]).all():
+        raise MiceSimError(f"'{y.column.name}' has a single record to learn from; leave out exclude_own.")
+    order = np.lexsort((records, start[leaf[rows]]))
+    rows, records = rows[order], records[order]
+    own = Own.of(records)
+    alone = np.zeros(own.count.size, bool)
+    alone[records[own.count[records] == (end - start)[leaf[rows]]]] = True
+    return own, rows, alone
+
+
 @dataclass(frozen=True)
 class Cart(Method):
     """Options of `cart`, with the defaults of mice.
@@ -39,12 +98,17 @@ class Cart(Method):
     minbucket : least rows in a leaf, ≥ 1. cp : a split must improve the fit by this share of the
     root's risk; a negative one keeps every split. minsplit : least rows in a node that is split;
     three times minbucket if not given. maxdepth : 1 to 30, the root being 0.
+    mindonors : least distinct donors in a leaf, ≥ 1: different values of a number, different records of a factor; a
+    leaf with fewer is merged with what stands beside it. exclude_own : never draw a record's own value for it (linked
+    mode); a record alone in its leaf takes one from the next larger node.
     """
 
     minbucket: int = 5
     cp: float = 1e-4
     minsplit: int | None = None
     maxdepth: int = 30
+    mindonors: int = 1
+    exclude_own: bool = False
 
     uses_terms: ClassVar[bool] = False
     remembers: ClassVar[bool] = True
@@ -55,6 +119,8 @@ class Cart(Method):
         if self.minsplit is not None:
             check_whole("minsplit", self.minsplit)
         check_whole("maxdepth", self.maxdepth, most=30)
+        check_whole("mindonors", self.mindonors)
+        check_flag("exclude_own", self.exclude_own)
         if isinstance(self.cp, bool) or not isinstance(self.cp, int | float) or not math.isfinite(self.cp):
             raise MiceSimError(f"cp is {self.cp!r}; give a finite number such as 1e-4.")
 
@@ -78,12 +144,20 @@ class Cart(Method):
         )  # fmt: skip
         column, cut, lower_left, left, start, end, rows, number, child, search, varied = nodes
         memory = (column, cut, child, search, varied) if child.size else None
+        notes = merge_few(self.mindonors, y, left, start, end, rows)
         column, cut, lower_left, left, start, end, number = tree.without_pruned(
             column, cut, lower_left, left, start, end, number
         )
         leaf = np.full(values.size, -1, np.int32)
         tree.assign_fitted(left, start, end, rows, leaf)
-        return FittedCart(column, cut, lower_left, left, start, end, y.values[rows], number, state, leaf, memory)
+        own = None
+        if self.exclude_own:
+            own, rows, alone = own_places(y, leaf, start, end, rows)
+            why = "exclude_own: they are alone in it"
+            notes += ((f"drew for {alone.sum()} records from the node above their leaf", why),) if alone.any() else ()
+        return FittedCart(
+            column, cut, lower_left, left, start, end, y.values[rows], number, notes, state, leaf, memory, own
+        )
 
 
 # What a tree remembers for the next fit: column, cut, child, search, varies of every node.
@@ -96,7 +170,8 @@ NO_MEMORY = (
 class FittedCart:
     """A grown tree: arrays over nodes as `tree.without_pruned` returns them, and the values to draw, leaf by leaf.
 
-    state, leaf : what it was fitted on, and the leaf of every fitted row. memory : for the next fit.
+    notes : what was decided. state, leaf : what it was fitted on, and the leaf of every fitted row. memory : for the
+    next fit. own : where a record's own value stands, if it is not to be drawn.
     """
 
     column: np.ndarray
@@ -107,13 +182,19 @@ class FittedCart:
     end: np.ndarray
     donors: np.ndarray
     number: np.ndarray
+    notes: Notes = ()
     state: WorkingState | None = field(default=None, repr=False, metadata=TRANSIENT)
     leaf: np.ndarray | None = field(default=None, repr=False, metadata=TRANSIENT)
     memory: tuple | None = field(default=None, repr=False, metadata=TRANSIENT)
+    own: Own | None = field(default=None, repr=False, metadata=TRANSIENT)
 
     def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
         """Return for each row the value of a donor drawn uniformly from its leaf."""
-        return self.donors[tree.draw_donors(self.leaves(X), self.start, self.end, rng.random(X.rows.size))]
+        leaves, uniforms = self.leaves(X), rng.random(X.rows.size)
+        if self.own is None:
+            return self.donors[tree.draw_donors(leaves, self.start, self.end, uniforms)]
+        first, count = self.own.first, self.own.count
+        return self.donors[tree.draw_others(leaves, X.rows, self.left, self.start, self.end, first, count, uniforms)]
 
     def leaves(self, X: Predictors) -> np.ndarray:
         """Return the leaf (a node's number in the arrays) of each row."""
