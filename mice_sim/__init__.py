@@ -55,6 +55,7 @@ _HOMES = {
     "read_table": "mice_sim.data",
     "register_method": "mice_sim.synthesis.methods",
     "replicated_uniques": "mice_sim.assessment",
+    "sdc": "mice_sim.assessment",
     "split": "mice_sim.assessment",
     "synthesize": "mice_sim.api",
     "tau": "mice_sim.assessment",

@@ -15,6 +15,7 @@ from mice_sim.assessment.copies import ReplicatedUniques, copies, replicated_uni
 from mice_sim.assessment.disclosure import Disclosure, MultiDisclosure, disclosure, multi_disclosure
 from mice_sim.assessment.leaks import Leaks, leaks
 from mice_sim.assessment.patterns import Pairs, flux, md_pairs, md_pattern
+from mice_sim.assessment.sdc import sdc
 
 __all__ = [
     "ClosestRecord",
@@ -39,6 +40,7 @@ __all__ = [
     "multi_disclosure",
     "replicated_uniques",
     "rhat",
+    "sdc",
     "split",
     "tau",
 ]

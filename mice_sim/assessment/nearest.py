@@ -63,7 +63,7 @@ class Index:
 
     @classmethod
     def of(cls, points: np.ndarray) -> Index:
-        order, starts = _boxes(points)
+        order, starts = in_boxes(points, BOX)
         points = np.ascontiguousarray(points[order])
         return cls(
             points, order, np.append(starts, len(points)),
@@ -79,14 +79,17 @@ class Index:
         return distance / self.points.shape[1], self.order[found]
 
 
-def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return an order of the points in which neighbours stand together, and where each box begins in it."""
+def in_boxes(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return an order of points (n, p) in which neighbours stand together, and where each box of `most` begins in it.
+
+    Boxes are halved at the median of the column in which they are widest (Bentley 1975, CACM 18, 509-517).
+    """
     order: list[np.ndarray] = []
     starts: list[int] = []
     stack = [np.arange(len(points))]
     while stack:
         rows = stack.pop()
-        if rows.size <= BOX:
+        if rows.size <= most:
             starts.append(starts[-1] + order[-1].size if starts else 0)
             order.append(rows)
             continue
