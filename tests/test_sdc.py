@@ -19,8 +19,9 @@ def made(boys):
 
 def changed(before, after) -> list[str]:
     """Return the columns in which two results differ."""
-    return [name for name, a, b in zip(before.labels, before.sets.swapaxes(0, 1), after.sets.swapaxes(0, 1), strict=True)
-            if not np.array_equal(a, b, equal_nan=True)]  # fmt: skip
+    pairs = zip(before.sets.swapaxes(0, 1), after.sets.swapaxes(0, 1), strict=True)
+    same = [np.array_equal(a, b, equal_nan=True) for a, b in pairs]
+    return [name for name, is_same in zip(before.labels, same, strict=True) if not is_same]
 
 
 def test_nothing_is_done_unasked(made):

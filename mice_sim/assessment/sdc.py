@@ -49,8 +49,8 @@ def sdc(
         records others are removed at random. For sequential synthesis, whose records are nobody's.
     seed : of all random choices; the same seed gives the same sets.
 
-    Raises MiceSimError for imputations, for columns that can't be treated so, and where the real data are needed but not
-    there (as with a saved synthesiser).
+    Raises MiceSimError for imputations, for columns that can't be treated so, and where the real data are needed but
+    not there (as with a saved synthesiser).
     """
     if result.mode == "impute":
         raise MiceSimError("sdc is for synthetic data; imputations are the real data with holes filled.")
@@ -154,8 +154,8 @@ class _Protection:
     def remove_uniques(self, exclude: list[str], groups: Groups) -> None:
         if self.made.mode != "sequential":
             raise MiceSimError(
-                "Records of linked sets belong to those of the data, so none can be removed; swap values, or synthesise "
-                "with mode='sequential'."
+                "Records of linked sets belong to those of the data, so none can be removed; swap values, or use "
+                "mode='sequential'."
             )
         for name in exclude:
             self.table.index(name)
@@ -212,7 +212,7 @@ def replace_sets(made: Any, sets: np.ndarray, events: Sequence[Event] = ()) -> A
 def _pairs(points: np.ndarray, same: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return int (2, pairs): records that are partners, drawn from all and alike in `same` (columns, records)."""
     n = len(points)
-    chosen = np.sort(rng.choice(n, 2 * int(round(share * n / 2)), replace=False))
+    chosen = np.sort(rng.choice(n, 2 * int(share * n / 2), replace=False))
     cell = np.unique(same[:, chosen], axis=1, return_inverse=True)[1].ravel() if len(same) else np.zeros(chosen.size)
     pairs = [np.zeros((2, 0), int)]
     for number in np.unique(cell):
