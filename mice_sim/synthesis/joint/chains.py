@@ -93,7 +93,7 @@ class Chain:
     def __init__(self, plain: Plain, rng: np.random.Generator):
         self.plain, self.rng = plain, rng
         self.states = plain.sampler.start(rng)
-        self.last = np.zeros(0)
+        self.last = plain.sampler.row(self.states)
 
     def run(self, cycles: int, adapting: bool = False) -> np.ndarray:
         """Run cycles and return all parameters after each, (cycles, parameters)."""

@@ -13,6 +13,7 @@ the identity as scale, restricted to the fixed entries.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,6 +168,21 @@ class Sampler:
             self.level_1, states[0], self.level_2, states[1], self.clusters, self.prior, trace, adapting, rng
         )
         return trace
+
+    def row(self, states: tuple[State, State]) -> np.ndarray:
+        """Return the parameters of states as a row of a trace."""
+        row = np.empty(len(self.names))
+        at = kernels.write(self.level_1, states[0], row, 0)
+        if self.two_level:
+            kernels.write(self.level_2, states[1], row, at)
+        return row
+
+    def without_missing(self) -> Sampler:
+        """Return a sampler that takes the missing cells of rows as known."""
+        result = copy(self)
+        level = self.level_1
+        result.level_1 = level._replace(rows=level.rows[:0], start=level.start[:1], unknown=level.unknown[:0])
+        return result
 
     def parameters(self, row: np.ndarray) -> Parameters:
         """Return a row of a trace (or a mean of rows) as arrays."""

@@ -101,13 +101,14 @@ def cycles(one, state_1, two, state_2, clusters, prior, trace, adapting, rng):
                 _draw_upper_coefficients(two, state_2, prior.precision, rng)
             scatter = state_2.R @ state_2.R.T + prior.scale_2
             draw_covariance(state_2.covariance, scatter, prior.df_2 + state_2.R.shape[1], two.block, rng)
-        at = _write(one, state_1, trace[t], 0)
+        at = write(one, state_1, trace[t], 0)
         if two_level:
-            _write(two, state_2, trace[t], at)
+            write(two, state_2, trace[t], at)
 
 
 @njit(cache=True, nogil=True)
-def _write(level, state, row, at):
+def write(level, state, row, at):
+    """Put the parameters of a level into `row` from `at` on: coefficients, covariances, cut-points; return the end."""
     for i in range(state.B.shape[0]):
         for j in range(state.B.shape[1]):
             row[at] = state.B[i, j]

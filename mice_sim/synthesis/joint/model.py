@@ -152,8 +152,9 @@ class JointModel:
         if not modelled:
             raise MiceSimError("There is no column for the joint model to draw; name some in where.")
         upper = _level_2(table, modelled, spec.cluster, options)
-        for j in upper if cluster is not None else ():
-            values[j] = _of_clusters(values[j], cluster)[cluster]
+        if cluster is not None:
+            for j in upper:
+                values[j] = _of_clusters(values[j], cluster)[cluster]
         codings = {j: Coding.learn(table.columns[j], values[j], _kind(table, j, options)) for j in modelled}
         first = _first_rows(cluster)
         above = [j for j in kept if cluster is not None and (values[j] == values[j][first][cluster]).all()]

@@ -13,6 +13,7 @@ from mice_sim.synthesis.constraints import constrain
 from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.fitting import Streams
 from mice_sim.synthesis.joint.chains import Columns, Plain
+from mice_sim.synthesis.joint.compatible import Compatible
 from mice_sim.synthesis.joint.model import JointModel
 from mice_sim.synthesis.joint.options import NAME
 from mice_sim.synthesis.joint.posterior import Posterior
@@ -39,7 +40,7 @@ def run(
     options = spec.joint
     table = twins.fill(table, spec.derived)
     model = JointModel.of(table, spec)
-    sampler = Plain(model)
+    sampler = Plain(model) if model.response is None else Compatible(model)
     n_chains = min(options.chains, spec.m)
     rows: list[np.ndarray] = [np.zeros(0)] * spec.m
     completed: list[Columns] = [{}] * spec.m
@@ -69,7 +70,7 @@ def run(
     return sets
 
 
-def _look(sampler: Plain, draws: np.ndarray, log: EventLog, posterior: list[Posterior] | None) -> None:
+def _look(sampler: Plain | Compatible, draws: np.ndarray, log: EventLog, posterior: list[Posterior] | None) -> None:
     """Keep what the chains say, and log an event if they are not to be trusted; draws: (cycles, chains, parameters)."""
     options = sampler.model.options
     if not np.isfinite(draws).all():
