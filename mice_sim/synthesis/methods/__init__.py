@@ -16,6 +16,7 @@ from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictor
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
 from mice_sim.synthesis.methods.cubertnorm import CubertNorm
+from mice_sim.synthesis.methods.heckman import Heckman
 from mice_sim.synthesis.methods.lasso_logreg import LassoLogreg
 from mice_sim.synthesis.methods.lasso_norm import LassoNorm
 from mice_sim.synthesis.methods.lasso_select_logreg import LassoSelectLogreg
@@ -46,9 +47,11 @@ from mice_sim.synthesis.methods.ri import RandomIndicator
 from mice_sim.synthesis.methods.sample import Sample
 from mice_sim.synthesis.methods.sqrtnorm import SqrtNorm
 from mice_sim.synthesis.methods.two_level_cart import TwoLevelCart
+from mice_sim.synthesis.methods.two_level_heckman import TwoLevelHeckman
 
 METHODS: dict[str, type[Method]] = {
     "2l.cart": TwoLevelCart,
+    "2l.heckman": TwoLevelHeckman,
     "2lonly.cart": TwoLevelOnlyCart,
     "2lonly.mean": TwoLevelOnlyMean,
     "2lonly.norm": TwoLevelOnlyNorm,
@@ -56,6 +59,7 @@ METHODS: dict[str, type[Method]] = {
     "cart": Cart,
     "cart.deviance": CartDeviance,
     "cubertnorm": CubertNorm,
+    "heckman": Heckman,
     "lasso.logreg": LassoLogreg,
     "lasso.norm": LassoNorm,
     "lasso.select.logreg": LassoSelectLogreg,

@@ -18,8 +18,8 @@ from mice_sim.synthesis.methods._two_level import WITH_MEANS, Rows, check_cycles
 from mice_sim.synthesis.methods.base import Fitted, Method, Predictors, Target
 
 Names = str | Sequence[str]
-# A chain is told of whose last half is shorter than this many times its correlation time.
-ENOUGH = 5
+# A chain is told of that is shorter than this many times its correlation time.
+ENOUGH = 10
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class Selection(Method):
         """Draw the parameters. Raises MiceSimError if nothing is missing, and for columns that are no predictors."""
         name = y.column.name
         if y.missing is None or not y.missing.size:
-            raise MiceSimError(
-                f"'{name}' has no missing values here, so there is no selection to model; use "
-                f"'{'logreg' if y.column.is_factor else 'norm'}'."
-            )
+            why = "has no missing values" if y.missing is not None else "is drawn apart from its being missing"
+            other = "logreg" if y.column.is_factor else "norm"
+            raise MiceSimError(f"'{name}' {why}, so there is no selection to model; use '{other}'.")
         if self.exclusion is None:
             raise MiceSimError(
                 f"'{name}' needs the option exclusion: columns that decide on whether it is missing, but not on its "
@@ -143,8 +142,8 @@ class FittedSelection:
         if self.known.size:
             u, v = self._effects(rows.cluster, X.new_clusters, rng).T
             expected, selected = expected + u, selected + v
-        error = heckman.errors(selected, X.state.observed[self.column, X.rows], rng)
         noise = np.sqrt(self.state[OMEGA2]) * rng.standard_normal(X.rows.size)
+        error = heckman.errors(selected, X.state.observed[self.column, X.rows], rng)
         drawn = expected + self.state[DELTA] * error + noise
         return (drawn > 0).astype(float) if self.binary else self.centre + self.scale * drawn
 
@@ -191,8 +190,7 @@ def _start(
 
 
 def _slow(states: np.ndarray) -> Notes:
-    """Return a note if the correlation of the errors moves slowly in the last half of the chain."""
-    states = states[len(states) // 2 :]
+    """Return a note if the correlation of the errors moves slowly, or long from where it started."""
     time = correlation_time(states[:, DELTA] / np.sqrt(states[:, DELTA] ** 2 + states[:, OMEGA2]))
     if len(states) >= ENOUGH * time:
         return ()
