@@ -259,20 +259,20 @@ class Classifier:
 
 def _without_holes(columns: tuple[Column, ...], sets: tuple[np.ndarray, np.ndarray]) -> Table:
     """Return both sets as one table; missing values are a level, or an indicator beside the mean."""
-    found, values = [], []
+    holed = [any(np.isnan(rows[j]).any() for rows in sets) for j in range(len(columns))]
+    indicated = sum(hole and column.levels is None for hole, column in zip(holed, columns, strict=True))
+    values = np.empty((len(columns) + indicated, sum(rows.shape[1] for rows in sets)))
+    found: list[Column] = []
     for j, column in enumerate(columns):
-        one = np.concatenate([rows[j] for rows in sets])
-        holes = np.isnan(one)
-        if not holes.any():
-            found.append(column)
-        elif column.levels is not None:
+        one = np.concatenate([rows[j] for rows in sets], out=values[len(found)])
+        found.append(column)
+        holes = np.isnan(one) if holed[j] else np.zeros(0, bool)
+        if holed[j] and column.levels is not None:
             levels = (*column.levels, ("missing",))  # a tuple is no level of the data
-            found.append(Column(column.name, "unordered", levels, None))
+            found[-1] = Column(column.name, "unordered", levels, None)
             one[holes] = column.n_levels
-        else:
-            found += [column, Column(f"{column.name} is missing", "binary", ("no", "yes"), None)]
+        elif holed[j]:
             one[holes] = one[~holes].mean() if not holes.all() else 0.0
-            values.append(one)
-            one = holes.astype(float)
-        values.append(one)
-    return Table(tuple(found), np.array(values))
+            values[len(found)] = holes
+            found.append(Column(f"{column.name} is missing", "binary", ("no", "yes"), None))
+    return Table(tuple(found), values)
