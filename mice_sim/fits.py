@@ -326,7 +326,9 @@ def pool_variance_components(
     limits = np.full((2, len(names)), np.nan)
     for i, (estimate, scale) in enumerate(zip(estimates, scales, strict=True)):
         if scale.least < estimate < scale.most:
-            limits[:, i] = scale.back(scale.there(estimate) + np.array([-1, 1]) * half[i] * scale.slope(estimate))
+            centre, reach = scale.there(estimate), half[i] * scale.slope(estimate)
+            with np.errstate(over="ignore"):  # of a variance that is nearly 0
+                limits[:, i] = scale.back(centre + np.array([-reach, reach]))
     deviations = [np.sqrt(estimates[i]) if scale is LOG else np.nan for i, scale in enumerate(scales)]
     frame = frame.assign(sd=deviations, ci_lower=limits[0], ci_upper=limits[1])
     frame.index.name = "component"

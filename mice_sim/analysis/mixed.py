@@ -82,7 +82,9 @@ _REASONS: dict[int, Callable[[ModelFormula], str]] = {
         f"The variances of {f.text} can't be told apart, as there are too few clusters or too few rows in them; leave "
         "out random terms."
     ),
-    kernels.EXACT: lambda f: f"The model {f.text} leaves no residual, as its response is constant; leave it out.",
+    kernels.EXACT: lambda f: (
+        f"The model {f.text} leaves no residual; its response is constant, at least within clusters."
+    ),
 }
 
 

@@ -153,10 +153,13 @@ class ModelFormula:
         try:
             left = None if left_tree is None else _response(left_tree, columns)
             fixed_tree, bars = _split(right_tree)
+            if not bars:
+                plain = cls._of(text, left, right_tree, columns)
+                if not mixed:
+                    return plain
+                raise MiceSimError("there is no random part; add one, such as (1 | school), or fit a plain model.")
             if not mixed:
-                if bars:
-                    raise MiceSimError(f"'({bars[0]})' is a random part; fit a mixed model, such as model='mixed'.")
-                return cls._of(text, left, right_tree, columns)
+                raise MiceSimError(f"'({bars[0]})' is a random part; fit a mixed model, such as model='mixed'.")
             random_tree, group = _random(bars, left, columns)
             fixed = cls._of(text, left, fixed_tree, columns, group)
             random = cls._of(str(random_tree), left, random_tree, columns, group)
@@ -396,8 +399,6 @@ def _split(tree: Node) -> tuple[Node, list[Binary]]:
 
 def _random(bars: list[Binary], left: Variable | None, columns: tuple[Column, ...]) -> tuple[Node, int]:
     """Return the terms left of the one bar and the number of the grouping column right of it."""
-    if not bars:
-        raise MiceSimError("there is no random part; add one, such as (1 | school), or fit a model without clusters.")
     if len(bars) > 1:
         raise MiceSimError(
             f"there are {len(bars)} random parts, but mixed models have one here; put all terms into one, (1 + x | g)."

@@ -27,6 +27,8 @@ SUFFICIENT = 1e-4
 REDUNDANT = 1e-7
 # Smaller relative standard deviations (in orthonormal columns of z) make a fit singular, as in lme4.
 SINGULAR = 1e-4
+# Elements of the relative covariance factor below this are 0 but for rounding.
+NOUGHT = 1e-7
 
 
 class LinearFit(NamedTuple):
@@ -394,6 +396,9 @@ def _linear(y, x, z, starts, reml):
         return status, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
 
     sigma2 = root[p, p] ** 2 / df
+    if not sigma2 > 1e-20:
+        return EXACT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
+    factor = np.where(np.abs(factor) < NOUGHT, 0.0, factor)
     relative = factor @ factor.T
     singular = np.linalg.eigvalsh(relative)[0] < SINGULAR**2
     trace, square, traces, squares, both = _derivatives(white, root, reml)

@@ -15,26 +15,24 @@ from mice_sim.kernels.mixed import (
     MAX_ITERATIONS,
     NOT_CONVERGED,
     NOT_IDENTIFIED,
+    NOUGHT,
     RANK_DEFICIENT,
     SINGULAR,
     SUFFICIENT,
     _is_regular,
     _lower_triangle,
     _orthonormal,
-    _root,
     _sorted,
     _step,
 )
-
-# Added to a singular relative covariance where scores by its elements are taken.
-NEAR = 1e-4
 
 
 class LogisticFit(NamedTuple):
     """A logistic mixed model; as `mixed.LinearFit`, without a residual variance.
 
     covariance (p + k, p + k) : of beta and the lower triangle of psi, row by row: the inverse of the observed
-    information; where the fit is singular, psi's part is that of the clusters' scores. effects : conditional modes,
+    information; where the fit is singular, psi's part is that of the expected information of the linearised model
+    (Breslow & Clayton 1993, JASA 88, 9-25). effects : conditional modes,
     with the inverse curvature of the log-density there as their covariance.
     """
 
@@ -174,12 +172,11 @@ def _change(back, back_z, factor, at):
 
 
 @njit(cache=True, nogil=True)
-def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes, outer):
+def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes):
     """Return the deviance and its gradient (p + k,); modes (G, q) start at the last ones and move to the new.
 
     theta : β, then Λ's lower triangle. With one node it is Laplace's approximation: −2 log of a cluster's likelihood is
     2h(û) + log|A|, h = `_penalised`, A its curvature by u; with more the exact derivative of the quadrature's sum.
-    outer (p + k, p + k) is filled with the sum of the clusters' gradients times themselves.
     """
     p, q = x.shape[1], z.shape[1]
     k, n_nodes = at.shape[0], nodes.size
@@ -190,7 +187,6 @@ def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes, outer
     terms, share, towards = np.zeros(n_nodes), np.zeros(q), np.zeros(q)
     held, u_node, pull = np.zeros(q), np.zeros(q), np.zeros(q)
     gradient, one = np.zeros(p + k), np.zeros(p + k)
-    outer[:] = 0.0
     deviance = 0.0
     for g in range(starts.size - 1):
         first, last = starts[g], starts[g + 1]
@@ -265,7 +261,6 @@ def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes, outer
             a, b = at[i]
             one[p + i] += pull[a] * u[b] + 2 * by_width * explicit[a, b] + towards[b] * held[a]
         gradient += one
-        outer += np.outer(one, one)
     return deviance, gradient
 
 
@@ -273,15 +268,15 @@ def _logistic_terms(theta, y, x, z, starts, at, nodes, log_weights, modes, outer
 def _logistic_hessian(theta, gradient, central, y, x, z, starts, at, nodes, log_weights, modes):
     """Return the deviance's second derivatives, by differences of the gradient: central ones, or from the one here."""
     size = theta.size
-    hessian, outer = np.zeros((size, size)), np.zeros((size, size))
+    hessian = np.zeros((size, size))
     for i in range(size):
         width = 1e-4 * max(1.0, abs(theta[i]))
         moved = theta.copy()
         moved[i] = theta[i] + width
-        _, above = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes, outer)
+        _, above = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes)
         moved[i] = theta[i] - width
         if central:
-            _, below = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes, outer)
+            _, below = _logistic_terms(moved, y, x, z, starts, at, nodes, log_weights, modes)
             hessian[i] = (above - below) / (2 * width)
         else:
             hessian[i] = (above - gradient) / width
@@ -292,7 +287,7 @@ def _logistic_hessian(theta, gradient, central, y, x, z, starts, at, nodes, log_
 def _logistic(y, x, z, starts, nodes, log_weights):
     n, p = x.shape
     q, n_groups = z.shape[1], starts.size - 1
-    at, _ = _lower_triangle(q)
+    at, symmetric = _lower_triangle(q)
     k = at.shape[0]
     beta, covariance, psi = np.zeros(p), np.zeros((p + k, p + k)), np.zeros((q, q))
     modes, conditional = np.zeros((n_groups, q)), np.zeros((n_groups, q, q))
@@ -311,8 +306,7 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     theta[:p] = (basis.T @ np.full(n, np.log(y.mean() / (1 - y.mean())))) / n
     for i in range(k):
         theta[p + i] = 1.0 if at[i, 0] == at[i, 1] else 0.0
-    outer = np.zeros((p + k, p + k))
-    deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes, outer)
+    deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes)
     status = NOT_CONVERGED
     for _ in range(MAX_ITERATIONS):
         hessian = _logistic_hessian(theta, gradient, False, y, basis, random, starts, at, nodes, log_weights, modes)
@@ -324,7 +318,7 @@ def _logistic(y, x, z, starts, nodes, log_weights):
         before, old = deviance, theta
         for _half in range(40):
             theta = old + shrink * step
-            deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes, outer)
+            deviance, gradient = _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes)
             if deviance <= before - SUFFICIENT * shrink * promise + SLACK * abs(before):
                 break
             shrink /= 2
@@ -334,6 +328,7 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     if status != CONVERGED:
         return status, beta, covariance, psi, modes, conditional, np.nan, False
 
+    theta[p:] = np.where(np.abs(theta[p:]) < NOUGHT, 0.0, theta[p:])
     factor = _as_factor(theta, p, at)
     relative = factor @ factor.T.copy()
     singular = np.linalg.eigvalsh(relative)[0] < SINGULAR**2
@@ -342,27 +337,30 @@ def _logistic(y, x, z, starts, nodes, log_weights):
         return NOT_CONVERGED, beta, covariance, psi, modes, conditional, np.nan, False
     change = _change(back, back_z, factor, at)
     covariance = change @ (2 * np.linalg.inv(hessian)) @ change.T.copy()
-    if singular:  # where psi as a function of its factor has no slope
-        near, moved = _root(relative + NEAR * np.eye(q)), theta.copy()
-        for i in range(k):
-            moved[p + i] = near[at[i, 0], at[i, 1]]
-        _logistic_terms(moved, y, basis, random, starts, at, nodes, log_weights, modes.copy(), outer)
-        change = _change(back, back_z, near, at)
-        covariance[p:] = covariance[:, p:] = 0.0
-        covariance[p:, p:] = np.nan
-        if _is_regular(outer):
-            covariance[p:, p:] = (change @ (4 * np.linalg.inv(outer)) @ change.T.copy())[p:, p:]
-    _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes, outer)
+    _logistic_terms(theta, y, basis, random, starts, at, nodes, log_weights, modes)
     turned = back_z @ factor
     beta = back @ theta[:p].copy()
     psi = turned @ turned.T.copy()
     eta, weight = np.zeros(n), np.zeros(n)
     matrix, inner, pull = np.zeros((q, q)), np.zeros((q, q)), np.zeros(q)
     fixed, spread = x @ beta, z @ turned
+    information = np.zeros((q * q, q * q))
     for g in range(n_groups):
         first, last_row = starts[g], starts[g + 1]
         _penalised(y, fixed, spread, modes[g], first, last_row, eta)
         _pull(y, spread, modes[g], first, last_row, eta, weight, pull)
         _curvature(random, weight, first, last_row, factor, matrix, inner)
-        conditional[g] = turned @ np.linalg.inv(inner) @ turned.T.copy()
+        inverse = np.linalg.inv(inner)
+        conditional[g] = turned @ inverse @ turned.T.copy()
+        rest = matrix @ factor
+        rest = matrix - rest @ inverse @ rest.T.copy()
+        information += np.kron(rest, rest) / 2
+    if singular:  # psi as a function of its factor has no slope there
+        of_psi = np.linalg.inv(symmetric @ information @ symmetric.T.copy())
+        turn = np.kron(back_z, back_z) @ symmetric.T.copy()
+        lower = np.zeros((k, k))
+        for i in range(k):
+            lower[i] = turn[at[i, 0] * q + at[i, 1]]
+        covariance[p:] = covariance[:, p:] = 0.0
+        covariance[p:, p:] = lower @ of_psi @ lower.T.copy()
     return CONVERGED, beta, covariance, psi, modes @ turned.T.copy(), conditional, deviance, singular
