@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mice_sim
 from mice_sim import load_dataset
 from mice_sim.analysis import Statistics
 from mice_sim.data import Table
@@ -147,12 +148,47 @@ def test_copies_are_the_cells_that_equal_those_of_the_same_record(monkeypatch):
     assert [failure.analysis for failure in failures] == ["copies"]
 
 
+def test_disclosure_is_that_of_the_sets_in_the_sample(monkeypatch):
+    wanted = "+analysis.risk={kind: disclosure, keys: [phb, reg], targets: [gen, tv], groups: {tv: 4}}"
+    study, seen = shared(*BOYS, wanted, "synthesis=sequential"), []
+    pooled = study.analyses["risk"].pooled
+    monkeypatch.setattr(study.analyses["risk"], "pooled", lambda sets, rng: seen.append(sets) or pooled(sets, rng))
+    found = values(study)["synthetic", "risk"]
+    (made,) = seen
+    sample, *frames = (Table(study.truth.columns, v).to_pandas() for v in (made.sample, *made.values))
+    for target, groups in (("gen", None), ("tv", 4)):
+        options = {"keys": ["phb", "reg"], "target": target, "ngroups_target": groups}
+        table = mice_sim.disclosure(frames, sample, **options).table["mean"]
+        for measure in analyses.DISCLOSURE:
+            assert found[target, measure] == pytest.approx(table[measure]), (target, measure)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{kind: disclosure}", "keys is None; give a list"),
+        ("{kind: disclosure, keys: [phb, hight]}", "no column 'hight'"),
+        ("{kind: disclosure, keys: [phb], targets: [phb]}", "among its keys and its targets"),
+        ("{kind: disclosure, keys: [phb], groups: {ag: 3}}", "names 'ag'"),
+        ("{kind: copies, keys: [phb]}", "has no key 'keys'"),
+    ],
+)
+def test_disclosure_needs_keys_and_targets_that_there_are(given, said):
+    with pytest.raises(MiceSimError, match=said):
+        shared(*BOYS, f"+analysis.risk={given}")
+
+
 def test_copies_and_registered_statistics_have_tables(tmp_path, monkeypatch):
     def ranges_of(columns, values):
         return Statistics(tuple(c.name for c in columns), {"range": np.ptp(values, axis=1)})
 
     monkeypatch.setitem(analyses.STATISTICS, "ranges", ranges_of)
-    more = ["+analysis.copies={kind: copies}", "+analysis.ranges={kind: ranges}", "+pooling.ranges=mean"]
+    more = [
+        "+analysis.copies={kind: copies}",
+        "+analysis.risk={kind: disclosure, keys: [x1], groups: 4}",
+        "+analysis.ranges={kind: ranges}",
+        "+pooling.ranges=mean",
+    ]
     config = ran(tmp_path, *NORMAL, *more, "replicates=2")
     tables = {table.name: table for table in report_tables(summarise(Store(tmp_path), 2, 5), config.to_mapping())}
     assert tables["copies"].title == "Share of values that are the same record's own"
@@ -160,6 +196,8 @@ def test_copies_and_registered_statistics_have_tables(tmp_path, monkeypatch):
         (term, "synthetic") for term in ("x1", "x2", "y", "(all columns)")
     ]
     assert tables["ranges"].title == "Ranges"
+    assert tables["risk"].title == "Disclosure by the synthetic sets (%)"
+    assert "DiSCO" in [name for _, name in tables["risk"].head]
     assert {row.stub[1] for row in tables["ranges"].rows} == {"original", "sample", "synthetic"}
     assert tables["linear"].title.startswith("Linear regression, y ~")
 

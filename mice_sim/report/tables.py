@@ -32,6 +32,7 @@ HEADERS = {
     "mean_count": "Mean", "sd_count": "SD", "mcnemarpvalue": "McNemar p value",
     "true_minus_synthetic": "True − synthetic", "mse": "MSE", "rmse": "RMSE",
     "relative_error": "Relative error of SE (%)", "pmse": "pMSE", "s_pmse": "S pMSE", "specks": "SPECKS", "auc": "AUC",
+    **{name: name for name in ("repU", "iS", "DiS", "DiSCO", "DiSDiO", "CAPd", "DCAP")},
     "s_pmse_oneway": "S pMSE, one-way", "s_pmse_twoway": "S pMSE, two-way",
 }  # fmt: skip
 
@@ -348,6 +349,7 @@ def _title(kind: str, analysis: Mapping[str, Any]) -> str:
         "confusion": "Synthetic and true records, classified",
         "copies": "Share of values that are the same record's own",
         "utility": "Utility of the synthetic sets",
+        "disclosure": "Disclosure by the synthetic sets (%)",
     }
     if kind not in MODELS:
         return titles.get(kind, kind.capitalize())
@@ -363,6 +365,7 @@ def _note(kind: str, replicates: int) -> str:
         "discrimination": "A pooled logistic regression on all variables; means over {}.",
         "confusion": "By that regression; means over {}.",
         "copies": "Means over {}.",
+        "disclosure": "Of the sample that the sets were made from, by target; measures of synthpop. Means over {}.",
         "utility": "Against the sample that the sets were made from; S is 1 in a right synthesis with fixed "
         "parameters. Means over {}.",
     }

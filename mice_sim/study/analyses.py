@@ -11,7 +11,9 @@ import numpy as np
 from mice_sim.analysis import MIXED, MODELS, Estimates, ModelFormula, Statistics
 from mice_sim.analysis import descriptives as d
 from mice_sim.analysis.discrimination import CONFUSION, discriminate
+from mice_sim.assessment.cells import check_groups
 from mice_sim.assessment.data import Assessed, differ
+from mice_sim.assessment.disclosure import ATTRIBUTE, IDENTITY, measures
 from mice_sim.assessment.summary import UTILITY, utility
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
@@ -25,6 +27,9 @@ STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
 }
 
 ALL_COLUMNS = "(all columns)"
+
+# Of the disclosure measures those that are never undefined.
+DISCLOSURE = ("repU", "iS", "DiS", "DiSCO", "DiSDiO", "CAPd", "DCAP")
 
 STATISTICS = {"descriptives": d.describe, "counts": d.counts, "correlations": d.correlations}
 
@@ -178,6 +183,39 @@ class UtilityAnalysis:
         return [pool_statistics(utility(data))]
 
 
+class DisclosureAnalysis:
+    """What some columns of the sets disclose of others in the sample, in percent: see `mice_sim.disclosure`."""
+
+    on_single = False
+    rule = None
+
+    def __init__(self, name: str, given: Mapping[str, Any], truth: Table):
+        keys, targets, self._groups = given.get("keys"), given.get("targets"), given.get("groups")
+        for key, columns in (("keys", keys), *([("targets", targets)] if targets is not None else [])):
+            if not isinstance(columns, list | tuple) or not columns:
+                raise MiceSimError(f"analysis.{name}.{key} is {columns!r}; give a list of columns.")
+            for column in columns:
+                truth.index(column)
+        assert keys is not None
+        check_groups(f"analysis.{name}.groups", self._groups, truth.names)
+        self._columns, self._keys = truth.columns, tuple(keys)
+        self._targets = tuple(targets or [column for column in truth.names if column not in keys])
+        for column in self._targets:
+            if column in keys:
+                raise MiceSimError(f"analysis.{name} has '{column}' among its keys and its targets; leave out one.")
+        self.blocks = (Block(name, self._targets, DISCLOSURE),)
+
+    def single(self, values: np.ndarray) -> Values:
+        raise NotImplementedError("disclosure is that of synthetic sets")
+
+    def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
+        sets = tuple(made.values)
+        data = Assessed(self._columns, made.sample, sets, differ(made.sample, sets), made.origin)
+        found = measures(data, self._keys, self._targets, self._groups)
+        places = [[*IDENTITY, *ATTRIBUTE].index(name) for name in DISCLOSURE]
+        return [pool_statistics(found[:, places].transpose(2, 1, 0).reshape(len(sets), -1))]
+
+
 class DiscriminationAnalysis:
     """P(record is true) on each synthetic set stacked with the reference data, and its confusion statistics."""
 
@@ -225,10 +263,12 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
 
 
 KEYS = ("kind", "formula", "truth", "variants")
+# Keys of one kind of analysis.
+OWN_KEYS = {"disclosure": ("keys", "targets", "groups")}
 
 
 def _kinds() -> list[str]:
-    return [*STATISTICS, *MODELS, "copies", "utility", "discrimination"]
+    return [*STATISTICS, *MODELS, "copies", "utility", "disclosure", "discrimination"]
 
 
 def _make(
@@ -241,13 +281,16 @@ def _make(
     kind, kinds = str(given.get("kind", "")), _kinds()
     if kind not in kinds:
         raise MiceSimError(f"The analysis '{name}' has the unknown kind '{kind}'{nearest(kind, kinds)}")
+    keys = (*KEYS, *OWN_KEYS.get(kind, ()))
     for key in given:
-        if key not in KEYS:
-            raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, KEYS)}")
+        if key not in keys:
+            raise MiceSimError(f"The analysis '{name}' has no key '{key}'{nearest(key, keys)}")
     if kind == "copies":
         return CopiesAnalysis(name, truth)
     if kind == "utility":
         return UtilityAnalysis(name, truth)
+    if kind == "disclosure":
+        return DisclosureAnalysis(name, given, truth)
     if name not in pooling and kind not in pooling:
         raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
     pool_name = str(pooling.get(name, pooling.get(kind)))
