@@ -183,14 +183,14 @@ def _run(data: pd.DataFrame, seed: int | None, strict: bool, progress: bool, **o
         log.add(decision)
     origin = spec.origin(table)
     chain = None
-    if spec.joint is None and (spec.mode != "sequential" or origin.missing == "two-step"):
-        imputing = spec.imputation if origin.missing == "two-step" and spec.imputation else spec
+    imputing = spec.imputation if origin.missing == "two-step" and spec.imputation else spec
+    if imputing.joint is None and imputing.mode != "sequential":
         chain = ChainStatistics.blank(len(table.columns), imputing.maxit, imputing.m)
     posterior: list[Posterior] = []
     with _progress(progress, spec, origin.missing == "two-step") as tick:
         sets = engine.run(table, spec, named_streams(seed, spec.mode), log, chain, tick, posterior)
     where = spec.replaced(~np.isnan(table.values)) if spec.mode != "sequential" else np.zeros(table.values.shape, bool)
-    return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain, *posterior)
+    return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain, *posterior[:1])
 
 
 def named_streams(seed: int | None, mode: str):
@@ -208,10 +208,9 @@ class _progress:
     def __init__(self, wanted: bool, spec: Specification, nested: bool):
         self.wanted = wanted
         chains = spec.imputation if nested and spec.imputation else spec
-        iterates = spec.joint is None and (nested or spec.mode != "sequential")
-        self.total = (chains.m * chains.maxit if iterates else 0) + (
-            spec.m * spec.r if nested or spec.joint is not None or spec.mode == "sequential" else 0
-        )
+        self.total = spec.m * spec.r if nested or spec.mode == "sequential" or spec.joint is not None else 0
+        if chains.joint is None and chains.mode != "sequential":
+            self.total += chains.m * chains.maxit
 
     def __enter__(self):
         if not self.wanted:

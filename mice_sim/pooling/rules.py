@@ -170,7 +170,7 @@ class Rule:
 
     def refusal(self, origin: Origin) -> str | None:
         """Return why the rule is not valid for sets of this origin and which rules are, in a sentence, or None."""
-        if origin.missing == "one-step":
+        if origin.missing == "one-step" and not validity.is_joint(origin):
             return validity.ONE_STEP
         reason = self.unfit(origin)
         if reason is None:
@@ -195,11 +195,11 @@ RULES = {
              "(1991), JASA 86, 1065-1073, and Reiter (2007), Biometrika 94, 502-508",
              joint=spread.rubin, fractions=True),
         # T = (1 + 1/m)b − ū, which can be negative; ν = (m−1)(1 − ū/((1+1/m)b))².
-        Rule("rrr2003", _rrr_total, _rrr_df, validity.needs_new_proper,
+        Rule("rrr2003", _rrr_total, _rrr_df, validity.needs_posterior,
              "Raghunathan, Reiter & Rubin (2003), J. Off. Stat. 19, 1-16; joint tests: Reiter (2005), J. Stat. Plan. "
              "Inference 131, 365-377", joint=spread.rrr),
         # That of rrr2003, but (k/n)ū with a normal test where it is negative.
-        Rule("reiter2002", _adjusted_total, _adjusted_df, validity.needs_new_proper,
+        Rule("reiter2002", _adjusted_total, _adjusted_df, validity.needs_posterior,
              "Reiter (2002), J. Off. Stat. 18, 531-544", joint=spread.adjusted, linear=False),
         # T = ū(k/n + 1/m), normal.
         Rule("raab2016_simple", _raab_simple_total, _normal_df, validity.needs_new_plug_in,
@@ -229,7 +229,8 @@ def default_rule(origin: Origin) -> Rule:
     """Return the rule for sets of this origin; raises MiceSimError where none is derived.
 
     Imputed data: rubin1987. Two-step synthetic data: reiter2004. Sequential synthetic data in which every cell is
-    replaced: raab2016_simple, or raab2016_proper if parameters were drawn. All other synthetic data: reiter2003.
+    replaced: raab2016_simple, or raab2016_proper if parameters were drawn, or reiter2002 if a joint model drew them and
+    the missing values together. All other synthetic data: reiter2003.
     """
     if origin.mode == "impute":
         name = "rubin1987"
@@ -237,6 +238,8 @@ def default_rule(origin: Origin) -> Rule:
         name = "reiter2004"
     elif origin.mode == "sequential" and origin.complete:
         name = "raab2016_proper" if origin.proper else "raab2016_simple"
+        if origin.missing == "one-step":
+            name = "reiter2002"
     else:
         name = "reiter2003"
     if refusal := RULES[name].refusal(origin):

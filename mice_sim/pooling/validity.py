@@ -22,6 +22,14 @@ def describe(origin: Origin) -> str:
     return f"{origin.mode} synthetic data" + (f" ({', '.join(making)})" if making else "")
 
 
+def is_joint(origin: Origin) -> bool:
+    """Return whether new records come from parameters that a joint model drew together with the missing values.
+
+    The variance between such sets holds what the missing values add (Goldstein, Carpenter, Kenward & Levin 2009).
+    """
+    return origin.mode == "sequential" and origin.missing == "one-step" and origin.proper and origin.complete
+
+
 def needs_imputed(origin: Origin) -> str | None:
     return None if origin.mode == "impute" else "it is for real data with imputed cells"
 
@@ -49,6 +57,10 @@ def _needs_all_new(origin: Origin, proper: bool) -> str | None:
 
 def needs_new_proper(origin: Origin) -> str | None:
     return _needs_all_new(origin, proper=True)
+
+
+def needs_posterior(origin: Origin) -> str | None:
+    return None if is_joint(origin) else needs_new_proper(origin)
 
 
 def needs_new_plug_in(origin: Origin) -> str | None:

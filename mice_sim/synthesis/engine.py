@@ -61,7 +61,7 @@ def run(
     posterior : takes what the chains of a joint model say.
     """
     if spec.joint is not None:
-        return joint.run(table, spec, streams, log, posterior, tick)
+        return _run_joint(table, spec, streams, log, tick, posterior)
     if spec.mode == "sequential":
         model, given = fit(table, spec, streams, log, chain, tick)
         return generate(model, spec.m, spec.k or table.n_rows, streams, given, tick)
@@ -76,6 +76,17 @@ def run(
     )
 
 
+def _run_joint(table: Table, spec: Specification, streams: Streams, log: EventLog, tick: Tick, posterior) -> np.ndarray:
+    if not _two_step(table, spec):
+        return joint.run(table, spec, streams, log, posterior, tick)
+    once = replace(spec, m=spec.r)
+    completed = _tables(table, spec, streams, log, None, tick)
+    parts = [
+        joint.run(part, once, _after(streams, i * spec.r), log, posterior, tick) for i, part in enumerate(completed)
+    ]
+    return np.concatenate(parts)
+
+
 def _two_step(table: Table, spec: Specification) -> bool:
     return spec.imputation is not None and bool(np.isnan(table.values).any())
 
@@ -86,7 +97,10 @@ def _tables(table: Table, spec: Specification, streams: Streams, log: EventLog, 
         return [table]
     assert spec.imputation is not None
     own = lambda i, name, k: streams(i, f"imputation of {name}", k)  # noqa: E731
-    completed = chained.run(twins.fill(table, spec.derived), spec.imputation, own, log, chain, tick)
+    if spec.imputation.joint is not None:
+        completed = joint.run(table, spec.imputation, own, log)
+    else:
+        completed = chained.run(twins.fill(table, spec.derived), spec.imputation, own, log, chain, tick)
     return [Table(table.columns, values) for values in completed]
 
 

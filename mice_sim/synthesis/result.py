@@ -28,7 +28,8 @@ class Synthesis:
     spec : the specification. index, labels : the original frame's row and column labels. log : the events.
     where : bool (columns, n), the cells of `original` that were replaced; all False in a sequential synthesis, whose
         rows are not those of `original`. chain : means and standard deviations along the chains, if there are any.
-    sampler : what the chains of a joint model say of its parameters; None for other methods.
+    sampler : what the chains of a joint model say of its parameters, in two-step data of the first imputation's; None
+        for other methods.
     """
 
     original: Table

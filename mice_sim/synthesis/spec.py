@@ -178,8 +178,10 @@ def specify(
         whole(name, number)
     joint = joint_of(method, options, proper)
     if joint is not None:
-        if missing is not None:
-            raise MiceSimError("The joint model draws missing cells itself, with its parameters; leave out missing.")
+        if missing not in (None, "two-step"):
+            raise MiceSimError(
+                "The joint model draws missing cells together with its parameters; leave out missing or use 'two-step'."
+            )
         _check_joint(
             mode, joint, predictor_matrix=predictor_matrix, formulas=formulas, visit_sequence=visit_sequence,
             strata=strata, rules=rules, ignore=ignore, semicontinuous=semicontinuous,
