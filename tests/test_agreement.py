@@ -30,7 +30,7 @@ LIMIT = 4.5
 KURTOSIS = 3.0
 SLOW = {"forests", "lasso.norm", "lasso.select.norm", "lasso.logreg", "lasso.select.logreg"}
 # Methods that mice has not.
-OWN = {"cart.deviance", "cubertnorm", "lognorm", "normrank", "sqrtnorm"}
+OWN = {"2l.heckman", "cart.deviance", "cubertnorm", "heckman", "lognorm", "normrank", "sqrtnorm"}
 
 
 @dataclass(frozen=True)

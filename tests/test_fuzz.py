@@ -301,6 +301,8 @@ class Calls:
         others = [name for name in self.numeric if name != column]
         if method.startswith("mnar"):
             return {"name": method, "ums": f"1 + 2 * `{others[0]}`" if others else "1"}
+        if method.endswith("heckman"):
+            return {"name": method, "exclusion": others[:1], "cycles": 20}
         return {"name": method, "quad_outcome": (others or [column])[0]} if method == "quadratic" else method
 
     def cells(self, missing: bool = False) -> np.ndarray:

@@ -44,7 +44,7 @@ def test_the_stored_study_is_what_mice_gives(rule, tmp_path):
     np.testing.assert_allclose(again, stored, rtol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["ampute", "forest", "methods_categorical", "methods_continuous", "mixed", "models",
+@pytest.mark.parametrize("name", ["ampute", "forest", "heckman", "methods_categorical", "methods_continuous", "mixed", "models",
                                   "patterns", "pooling"])  # fmt: skip
 def test_what_is_stored_is_what_r_gives(name, tmp_path):
     run_r(ROOT / f"tests/oracles/{name}.R", tmp_path)
