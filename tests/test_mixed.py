@@ -18,7 +18,6 @@ from mice_sim.kernels import mixed as kernels
 from mice_sim.kernels.mixed_logistic import logistic_mixed
 from mice_sim.origin import Origin
 from mice_sim.study.config import compose
-from mice_sim.study.populations import make_population
 from mice_sim.study.replicate import replicator
 
 ORACLE = json.loads((ORACLES / "mixed.json").read_text(encoding="utf-8"))
@@ -370,13 +369,12 @@ def test_other_models_have_no_variance_components(sets):
 
 def test_a_study_covers_fixed_effects_and_variance_components():
     study = replicator(compose([
-        "data=two_level", "data.clusters=60", "data.size=12", "data.icc=0.25", "data.sd_slope={x: 0.5}",
+        "data=two_level", "data.clusters=60", "data.size=12", "data.icc=0.25", "+data.sd_slope.x=0.5",
         "data.rows=3000", "resampling=fresh", "analysis=regression", "~analysis.correlations", "~analysis.linear",
         "+analysis.two={kind: mixed, formula: 'y ~ x + w + (1 + x | cluster)'}", "+pooling.mixed=rubin1987",
         "synthesis=impute", "synthesis.m=2",
     ]).key())  # fmt: skip
-    known = make_population(study.key.data, study.key.seed).known_truth("mixed", "y ~ x + w + (1 + x | cluster)")
-    truth = pd.Series(known)
+    truth = pd.Series(study.population.known_truth("mixed", "y ~ x + w + (1 + x | cluster)"))
     assert truth["var(cluster, x)"] == 0.25
     assert truth["icc"] == pytest.approx(0.25)
     (analysis,) = study.analyses.values()
@@ -391,3 +389,13 @@ def test_a_study_covers_fixed_effects_and_variance_components():
     assert (covered > 0.90 - 4 * 0.013).all()
     errors = found[:, 1].mean(axis=0) / found[:, 0].std(axis=0, ddof=1)
     np.testing.assert_allclose(errors, 1, atol=0.15)
+
+
+def test_a_study_refuses_a_truth_from_clusters_that_are_many():
+    overrides = ["data=two_level", "data.rows=2000", "resampling=fresh", "analysis=regression",
+                 "~analysis.correlations", "~analysis.linear", "+pooling.mixed=rubin1987", "synthesis=impute"]  # fmt: skip
+    known = replicator(compose([*overrides, "+analysis.two={kind: mixed, formula: 'y ~ w+x + (1|cluster)'}"]).key())
+    assert np.isfinite(known.original().value[:6]).all()
+    other = replicator(compose([*overrides, "+analysis.two={kind: mixed, formula: 'y ~ x + (1 | cluster)'}"]).key())
+    with pytest.raises(ms.MiceSimError, match=r"analysis\.two has no known truth"):
+        other.original()

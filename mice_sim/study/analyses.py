@@ -335,7 +335,13 @@ def true_values(name: str, given: Mapping[str, Any], block: Block, found: np.nda
     """
     known = given.get("truth", "reference")
     if known in ("reference", "sample"):
+        reference = known == "reference"
         known = population.known_truth(str(given["kind"]), str(given.get("formula", "")))
+        if known is None and reference and given["kind"] in MIXED and population.fixed_n:
+            raise MiceSimError(
+                f"analysis.{name} has no known truth, as the clusters of the reference are those of many samples; give "
+                "truth: {term: value}, or the model that the data follow."
+            )
         if known is None:
             return found, np.zeros_like(found)
     if not isinstance(known, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,12 +42,18 @@ class Population:
     incomplete: Draw | None = None
 
     def known_truth(self, kind: str, formula: str) -> Mapping[str, float] | None:
-        """Return the exact {term: value} of a model, or None; spaces in the formula do not matter."""
-        wanted = (kind, "".join(formula.split()))
+        """Return the exact {term: value} of a model, or None; spaces in the formula and its order do not matter."""
+        wanted = (kind, _summands(formula))
         for (known, text), values in self.truth.items():
-            if (known, "".join(text.split())) == wanted:
+            if (known, _summands(text)) == wanted:
                 return values
         return None
+
+
+def _summands(formula: str) -> tuple[str, frozenset[str] | str]:
+    """Return response and terms; the order of terms stays where it makes the names of products."""
+    response, _, right = "".join(formula.split()).partition("~")
+    return response, right if re.search("[:*^/]", right) else frozenset(re.split(r"\+(?![^(]*\))", right))
 
 
 def check_keys(what: str, given: Any, required: Sequence[str], optional: Sequence[str] = ()) -> None:
