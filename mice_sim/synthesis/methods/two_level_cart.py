@@ -27,9 +27,10 @@ class TwoLevelCart(Cart):
        the cluster's effect, drawn from its normal posterior; an unordered factor has one for each level but the first.
     2. A tree of the clusters, by the means of all predictors, finds for new clusters, and those without an observed
        value, others whose effects they may have.
-    3. A tree of the rows by the predictors, their means and the effects has the donors in its leaves.
+    3. A tree of the rows by all predictors and the effects has the donors in its leaves.
 
-    The codes 1 to 4 of the predictor matrix are alike to it: means are always there, and trees find interactions.
+    Predictors coded 3 or 4 in the predictor matrix have their means by cluster beside them in the last tree; 2 says no
+    more than 1.
     """
 
     two_level: ClassVar[bool] = True
@@ -45,17 +46,20 @@ class TwoLevelCart(Cart):
         rows, copy = rows_of(chosen, number)
 
         varies = (matrix != means[number]).any(axis=0)
-        leaf = self._grow(y.column, y.observed, matrix[:, varies], rows, rng).leaves(_numbers(matrix[:, varies]))
+        rough = replace(self, minbucket=max(self.minbucket, ROUGH_MINBUCKET), cp=max(self.cp, ROUGH_CP))
+        leaf = rough._grow(y.column, y.observed, matrix[:, varies], rows, rng).leaves(_numbers(matrix[:, varies]))
         scores = _scores(y)
         unexplained = scores - _leaf_means(scores, leaf)
-        effects = draw_effects(unexplained, number, *variances(unexplained[rows], copy), rng)
+        size = np.bincount(number)
+        effects = _in_steps(draw_effects(unexplained, number, *variances(unexplained[rows], copy), rng), size)
 
         of_clusters = self._grow(EFFECT, _main_component(effects), means, chosen, rng)
         order = np.argsort(of_clusters.start[of_clusters.leaves(_numbers(means[chosen]))], kind="stable")
         of_clusters = replace(of_clusters, donors=chosen[order].astype(float))
-        seen = _seen(matrix, varies, means, effects, number)
+        shown = ~varies | X.coded(3, 4)
+        seen = np.hstack([matrix[:, varies], _in_steps(means[:, shown], size)[number], effects[number]])
         of_rows = self._grow(y.column, y.observed, seen, rows, rng)
-        return FittedTwoLevelCart(varies, of_clusters, of_rows, known, effects)
+        return FittedTwoLevelCart(varies, shown, of_clusters, of_rows, known, effects)
 
     def _grow(
         self, column: Column, values: np.ndarray, matrix: np.ndarray, rows: np.ndarray, rng: np.random.Generator
@@ -64,6 +68,8 @@ class TwoLevelCart(Cart):
         return super().fit(Target(column, values[rows], X.rows), X, rng)
 
 
+# The first tree must not follow the noise, which would hide what the rows of a cluster have in common.
+ROUGH_MINBUCKET, ROUGH_CP = 20, 0.01
 EFFECT = Column("effect", "continuous", None, np.dtype(float))
 
 
@@ -71,10 +77,12 @@ EFFECT = Column("effect", "continuous", None, np.dtype(float))
 class FittedTwoLevelCart:
     """The trees; the clusters they learned from (G,), ascending, and their effects (G, q).
 
-    varies : bool (p,), the predictors at level 1. The donors in the tree of clusters are positions among `known`.
+    varies, shown : bool (p,), the predictors at level 1, and those whose means the last tree sees. The donors in the
+    tree of clusters are positions among `known`.
     """
 
     varies: np.ndarray
+    shown: np.ndarray
     of_clusters: FittedCart
     of_rows: FittedCart
     known: np.ndarray
@@ -86,7 +94,8 @@ class FittedTwoLevelCart:
         unknown = np.flatnonzero(place < 0)
         if unknown.size:
             place[unknown] = self.of_clusters.draw(_numbers(means[unknown]), rng)
-        return self.of_rows.draw(_numbers(_seen(matrix, self.varies, means, self.effects[place], number)), rng)
+        seen = np.hstack([matrix[:, self.varies], means[number][:, self.shown], self.effects[place][number]])
+        return self.of_rows.draw(_numbers(seen), rng)
 
 
 def _numbers(matrix: np.ndarray) -> Predictors:
@@ -106,9 +115,25 @@ def _with_means(X: Predictors) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     return clusters, number, matrix[X.rows], means
 
 
-def _seen(matrix, varies, means, effects, number) -> np.ndarray:
-    """Return what the last tree sees of each row: (n, predictors at level 1 + p + q)."""
-    return np.hstack([matrix[:, varies], means[number], effects[number]])
+LEAST_STEPS, ROWS_A_STEP = 20, 50
+
+
+def _in_steps(columns: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Return columns (G, p) of clusters of `size` (G,) rows in steps: the means of neighbours in some 50 rows.
+
+    A tree could else single out a cluster, and would take what its rows share by chance for what such clusters are
+    like. A column of few different values stays as it is.
+    """
+    steps = max(LEAST_STEPS, int(size.sum()) // ROWS_A_STEP)
+    result = columns.copy()
+    for column in result.T:
+        distinct, number = np.unique(column, return_inverse=True)
+        if distinct.size > steps:
+            rows = np.bincount(number, size)
+            step = ((np.cumsum(rows) - rows) * steps / rows.sum()).astype(int)
+            step = np.unique(step, return_inverse=True)[1]
+            column[:] = means_of_each(distinct[:, None], step)[step, 0][number]
+    return result
 
 
 def _main_component(effects: np.ndarray) -> np.ndarray:
