@@ -105,7 +105,9 @@ def _moments(x):
         for j in range(p):
             squares[j] += (x[i, j] / unit[j] - mean[j]) ** 2
     centre, scale, low, high = np.zeros(p), np.zeros(p), np.zeros(p), np.zeros(p)
-    for j in np.flatnonzero(least < most):
+    for j in range(p):
+        if least[j] == most[j]:
+            continue
         sd = np.sqrt(squares[j] / (n - 1))
         centre[j], scale[j] = mean[j] * unit[j], sd * unit[j]
         low[j], high[j] = (least[j] / unit[j] - mean[j]) / sd, (most[j] / unit[j] - mean[j]) / sd
