@@ -19,6 +19,7 @@ Made by `python -m mice_sim.report.reference > docs/methods.md` from the methods
 
 By default `impute` takes {defaults}.
 `synthesize` takes cart for every column; "parametric" stands for {numbers} and otherwise the defaults of `impute`.
+[Rows in clusters](guide.md#pupils-in-schools) have defaults of their own.
 
 A method whose parameters are drawn gives proper imputations by itself. Of the others `proper=True` makes proper
 synthesis, by a bootstrap of the rows.
