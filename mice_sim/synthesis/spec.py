@@ -239,7 +239,7 @@ def specify(
         design=Design.of(()),
         decisions=tuple(decisions),
     )
-    if joint is not None:
+    if joint is not None and not (nested and np.isnan(table.values).any()):
         JointModel.of(table, spec)  # raises what it can't be of
     return replace(spec, design=Design.of(table.columns, spec.plain))
 
