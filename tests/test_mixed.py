@@ -392,8 +392,8 @@ def test_a_study_covers_fixed_effects_and_variance_components():
 
 
 def test_a_study_refuses_a_truth_from_clusters_that_are_many():
-    overrides = ["data=two_level", "data.rows=2000", "resampling=fresh", "analysis=regression",
-                 "~analysis.correlations", "~analysis.linear", "+pooling.mixed=rubin1987", "synthesis=impute"]  # fmt: skip
+    overrides = ["data=two_level", "data.rows=2000", "resampling=fresh", "analysis=regression", "synthesis=impute",
+                 "~analysis.correlations", "~analysis.linear", "+pooling.mixed=rubin1987"]  # fmt: skip
     known = replicator(compose([*overrides, "+analysis.two={kind: mixed, formula: 'y ~ w+x + (1|cluster)'}"]).key())
     assert np.isfinite(known.original().value[:6]).all()
     other = replicator(compose([*overrides, "+analysis.two={kind: mixed, formula: 'y ~ x + (1 | cluster)'}"]).key())
