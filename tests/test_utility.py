@@ -464,7 +464,7 @@ def test_large_models_are_taken_in_blocks(monkeypatch):
     original, synthetic = people(3000, rng), people(2500, rng)
     whole = utility_gen(synthetic, original, maxorder=1)
     monkeypatch.setattr("mice_sim.assessment.separation.SMALL", 0)
-    monkeypatch.setattr("mice_sim.assessment.separation.BLOCK", 999)
+    monkeypatch.setattr("mice_sim.assessment.separation.BLOCK", 9999)
     np.testing.assert_allclose(utility_gen(synthetic, original, maxorder=1), whole, rtol=1e-6)
 
 

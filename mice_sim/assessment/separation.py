@@ -21,8 +21,8 @@ from mice_sim.synthesis.methods.base import Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.state import WorkingState
 
-BLOCK = 4096  # rows of a model matrix that are there at a time
-SMALL = 4_000_000  # numbers of a model matrix that is kept whole
+BLOCK = 500_000  # numbers of a model matrix that are there at a time
+SMALL = 1_000_000  # numbers of a model matrix that is kept whole
 MOST_PARAMETERS = 400  # as in synthpop
 ROWS_A_PARAMETER = 20  # for interactions that nobody asked for
 ALIASED = 1e-9  # a column is redundant if so small a share of its variance is its own
@@ -98,9 +98,10 @@ class Logistic:
         if self._whole is not None:
             yield from self._whole
             return
+        rows = max(BLOCK // self._identified.size, 1)
         for one in self.sets:
-            for start in range(0, one.shape[1], BLOCK):
-                part = one[:, start : start + BLOCK]
+            for start in range(0, one.shape[1], rows):
+                part = one[:, start : start + rows]
                 mains = [coding.matrix(values) for coding, values in zip(self._coding, part, strict=True)]
                 products = [reduce(_product, [mains[j] for j in term]) for term in self.terms]
                 yield np.concatenate([np.ones((part.shape[1], 1)), *products], axis=1)[:, self._identified]
