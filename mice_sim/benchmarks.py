@@ -1,4 +1,4 @@
-"""What the engine costs beside R mice on the same tasks, in one run, and how it grows with the rows."""
+"""What the engine costs beside R mice on the same tasks, in one run, and how it grows with the rows; clusters too."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from mice_sim.resources import resource
 SMALL, LARGE = 5_000, 100_000
 GROWTH = (1_000, 10_000, 100_000)
 COLUMNS = 20
+# Name, title, and what to run.
+Task = tuple[str, str, Callable[[], None]]
 
 
 def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> None:
@@ -29,27 +31,51 @@ def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> None:
 
     large : also 100,000 rows against R, which takes R most of an hour, and a million rows here.
     """
-    script = resource("experiments", "engine") / "benchmark.R"
+    with tempfile.TemporaryDirectory() as folder:
+        _compare("engine", Path(folder), _tasks(Path(folder), large), echo)
+    _growth((*GROWTH, 1_000_000) if large else GROWTH, echo)
+
+
+def run_two_level_benchmark(echo: Callable[[str], None]) -> None:
+    """Print CPU seconds of methods for rows in clusters in R and here, and their ratio."""
+    with tempfile.TemporaryDirectory() as folder:
+        _compare("two_level", Path(folder), _two_level_tasks(Path(folder)), echo)
+
+
+def _compare(experiment: str, folder: Path, tasks: list[Task], echo: Callable[[str], None]) -> None:
+    script = resource("experiments", experiment) / "benchmark.R"
     has_r = bool(shutil.which("Rscript")) and script.exists()
     if not has_r:
         echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
     echo("CPU seconds of a task; ours are medians of six runs, three before R and three after")
     echo(f"{'task':<44} {'R':>8} {'ours':>8} {'ratio':>7}")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, title, run in _tasks(Path(folder), large):
-            before = [_cpu(run) for _ in range(3)] if run() is None else []
-            theirs = _r(script, Path(folder), name) if has_r else np.nan
-            ours = float(np.median(before + [_cpu(run) for _ in range(3)]))
-            echo(f"{title:<44} {theirs:8.2f} {ours:8.3f} {theirs / ours:7.0f}")
-    _growth((*GROWTH, 1_000_000) if large else GROWTH, echo)
+    for name, title, run in tasks:
+        before = [_cpu(run) for _ in range(3)] if run() is None else []
+        theirs = _r(script, folder, name) if has_r else np.nan
+        ours = float(np.median(before + [_cpu(run) for _ in range(3)]))
+        echo(f"{title:<44} {theirs:8.2f} {ours:8.3f} {theirs / ours:7.0f}")
 
 
-def _tasks(folder: Path, large: bool) -> list[tuple[str, str, Callable[[], None]]]:
+def _two_level_tasks(folder: Path) -> list[Task]:
+    popmis = load_dataset("popmis")[["school", "sex", "texp", "popular"]].astype(float)
+    titles = {"popmis": "2,000 pupils in 100 schools", "pupils": "9,084 pupils in 464 schools"}
+    tasks: list[Task] = []
+    for data, frame in {"popmis": popmis, "pupils": pupils()}.items():
+        frame.to_csv(folder / f"{data}.csv", index=False)
+        for method in ("2l.norm", "2l.pan", "2l.lmer"):
+            cluster, first, *others, target = frame.columns
+            codes = {cluster: -2, first: 2} | dict.fromkeys(others, 2 if method == "2l.norm" else 1)
+            run = _quiet(impute, frame, m=5, maxit=1, seed=1, method={target: method}, predictor_matrix={target: codes})
+            tasks.append((f"{data}_{method}", f"{titles[data]} by {method}, m = 5", run))
+    return tasks
+
+
+def _tasks(folder: Path, large: bool) -> list[Task]:
     boys = load_dataset("boys")
     forest = mixed(1_000).filter(like="x").iloc[:, :6]
     forest = forest.mask(np.random.default_rng(2).random(forest.shape) < 0.2)
     forest.to_csv(folder / "forest.csv", index=False)
-    tasks = [
+    tasks: list[Task] = [
         ("impute_boys", "impute boys, defaults, m = 5, maxit = 10", _quiet(impute, boys, m=5, maxit=10, seed=1)),
         ("rf", "impute 1,000 × 6 by rf, m = 2, maxit = 2", _quiet(impute, forest, m=2, maxit=2, method="rf", seed=1)),
     ]
@@ -83,6 +109,20 @@ def mixed(rows: int) -> pd.DataFrame:
         else:
             columns[f"x{j}"] = z if j % 4 == 2 else np.round(z * 10)
     return pd.DataFrame(columns)
+
+
+def pupils() -> pd.DataFrame:
+    """Return 9,084 pupils in 464 schools as Goldstein's (2019) model of their scores at 16 has them, 30 % missing."""
+    rng = np.random.default_rng(3)
+    school = np.sort(rng.integers(464, size=9_084))
+    before = rng.normal(4.5, 0.8, school.size)
+    female, language, meals = (rng.random((3, school.size)) < [[0.5], [0.1], [0.13]]).astype(float)
+    score = -4.497 + 0.955 * before + 0.179 * female + 0.251 * language - 0.268 * meals
+    score += np.sqrt(0.063) * rng.normal(size=464)[school] + np.sqrt(0.336) * rng.normal(size=school.size)
+    score[rng.random(school.size) < 0.3] = np.nan
+    return pd.DataFrame(
+        {"school": school, "before": before, "female": female, "language": language, "meals": meals, "score": score}
+    )
 
 
 def _cpu(run: Callable[[], None]) -> float:

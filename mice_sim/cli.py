@@ -445,8 +445,9 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
 @click.option("--replicates", type=int, help="Replicates that R and we run [10]; of each point of a sweep [200].")
 @click.option("--machine", is_flag=True, help="Time the study machine instead: overhead, aggregation, efficiency.")
 @click.option("--engine", is_flag=True, help="Time the engine instead: imputation, trees, forests, growth with rows.")
+@click.option("--two-level", is_flag=True, help="Time the methods for rows in clusters instead.")
 @click.option("--large", is_flag=True, help="With --engine: 100,000 rows in R too (most of an hour), a million here.")
-def benchmark(replicates: int | None, machine: bool, engine: bool, large: bool) -> None:
+def benchmark(replicates: int | None, machine: bool, engine: bool, two_level: bool, large: bool) -> None:
     """Time R mice and mice_sim on the same replicates, in one run, and print the ratios.
 
     \b
@@ -454,15 +455,18 @@ def benchmark(replicates: int | None, machine: bool, engine: bool, large: bool) 
       mice-sim benchmark
       mice-sim benchmark --machine
       mice-sim benchmark --engine
+      mice-sim benchmark --two-level
 
     Needs R with mice (Debian: apt-get install r-cran-mice) and a checkout; says so if they are missing.
     With --machine: a sweep of 100 points, a million stored rows, and the published study by one worker and two.
     """
-    from mice_sim.benchmarks import run_engine_benchmark
+    from mice_sim.benchmarks import run_engine_benchmark, run_two_level_benchmark
     from mice_sim.study.benchmark import run_benchmark, run_machine_benchmark
 
     if engine:
         run_engine_benchmark(large, click.echo)
+    elif two_level:
+        run_two_level_benchmark(click.echo)
     elif machine:
         run_machine_benchmark(replicates or 200, click.echo)
     else:
