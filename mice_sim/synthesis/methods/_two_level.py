@@ -15,6 +15,8 @@ from mice_sim.synthesis.methods.base import Predictors, Target
 FIXED_AND_RANDOM, WITH_MEANS = (2, 4), (3, 4)
 # Least squares residuals of this share of the largest value are those of rounding.
 EXACT = 1e-12
+# Prior standard deviations in units of the data's are at most this, where the data don't count any more.
+LARGEST = 1e12
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,14 @@ class ClusteredModel:
         number = clusters.number_in(self.known, rows.cluster)
         return two_level.products(self.standardise(rows), residuals, weights, number, self.known.size)
 
-    def prior_scale(self) -> np.ndarray:
-        """Return I (q, q) for the covariance of effects in the units of the data, in those of the model."""
-        change = np.diag(np.append(1.0, 1 / self.inverse[: self.q - 1]))
-        change[0, 1:] = self.centre[: self.q - 1]
-        return change @ change.T / self.unit**2
+    def prior_scales(self) -> tuple[np.ndarray, float]:
+        """Return I (q, q) for the covariance of effects and 1 for σ², given in the units of the data, in the model's."""
+        change = np.zeros((self.q, self.q))
+        with np.errstate(over="ignore"):
+            change[0] = np.append(1.0, self.centre[: self.q - 1]) / self.unit
+            change[range(1, self.q), range(1, self.q)] = 1 / self.inverse[: self.q - 1] / self.unit
+            change = np.clip(change, -LARGEST, LARGEST)
+            return change @ change.T, min(1 / self.unit, LARGEST) ** 2
 
     def locate(self, X: Predictors, rows: Rows) -> tuple[np.ndarray, int]:
         """Return each row's cluster (n,), counted through those of the fit and then new ones, and how many are new."""

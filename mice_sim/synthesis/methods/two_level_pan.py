@@ -42,7 +42,11 @@ class TwoLevelPan(Method):
         rows = _two_level.Rows.of(X)
         model, residuals = _two_level.ClusteredModel.of(y, rows, most=len(rows.names) + 1)
         sums = model.sums(rows, residuals)
-        return FittedTwoLevelPan(model, sums, y.rows.size, self.cycles, self.proper, model.notes)
+        notes, squares = model.notes, y.rows.size * model.unit**2
+        if 0 < squares < 1:
+            why = f"the prior's squares sum to 1, those of the data to {squares:.2g}; measure it in smaller units"
+            notes += (("took the residual variance from its prior rather than the data", why),)
+        return FittedTwoLevelPan(model, sums, y.rows.size, self.cycles, self.proper, notes)
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,10 @@ class FittedTwoLevelPan:
         model, rows = self.model, _two_level.Rows.of(X)
         if model.unit == 0:
             return model.plane.at(rows.matrix)
-        scale = model.prior_scale()
+        scale, sigma_scale = model.prior_scales()
         cycles = self.cycles if self.proper else 2 * self.cycles
         beta, root, effects, sigma2 = two_level.sample_one_variance(
-            self.sums, self.n, cycles, float(model.q), scale, 1.0, 1 / model.unit**2, not self.proper, rng
+            self.sums, self.n, cycles, float(model.q), scale, 1.0, sigma_scale, not self.proper, rng
         )
         number, new = model.locate(X, rows)
         effects = _two_level.with_new(effects, root, new, rng)
