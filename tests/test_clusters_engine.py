@@ -1,6 +1,8 @@
 """Rows in clusters: what the engine makes of cluster= and of codes, methods of clusters, trees that know clusters."""
 
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from mice_sim.synthesis.methods import name_of
 from mice_sim.synthesis.methods.two_level_cart import draw_effects, rows_of, variances
 from mice_sim.synthesis.spec import specify
 
+ORACLES = Path(__file__).parent / "oracles"
 TREES = {"x": "2l.cart", "y": "2l.cart", "w": "2lonly.cart"}
 MODES = [
     pytest.param(lambda data, **options: ms.impute(data, maxit=2, **options), id="impute"),
@@ -133,7 +136,7 @@ def test_every_kind_of_column_has_a_default_at_both_levels(complete):
         ({"cluster": "g", "formulas": {"y": "~ x"}}, "'y' has a formula, but its method '2l.cart' reads the"),
         ({"cluster": "g", "predictor_matrix": {"y": {"g": 1}}}, "predicting 'y', whose clusters it names; use -2 or"),
         ({"cluster": "g", "method": {"x": "2lonly.pmm"}}, "in g 100, so it can't be drawn for whole clusters;"),
-        ({"cluster": "g", "visit_sequence": ["y", "g", "w", "f", "x", "hole"], "where": ["g", "y", "x", "w", "f", "hole"]},
+        ({"cluster": "g", "visit_sequence": [*"ygwfx", "hole"], "where": [*"gyxwf", "hole"]},
          "The clusters of 'y', 'g', are visited later; visit 'g' first."),
         ({"cluster": "g", "method": {"f": "2lonly.norm"}}, "'2lonly.norm' can't draw 'f', which is ordered; use"),
     ],
@@ -521,3 +524,34 @@ def test_a_study_knows_clusters_and_compares_methods_for_them():
     rows = study.run(0)
     assert rows.failures == []
     assert np.isfinite(rows.value).all()
+
+
+# ---- beside mice
+
+
+@pytest.fixture(scope="module")
+def r_level_2() -> dict:
+    return json.loads((ORACLES / "level_2.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("method", ["norm", "pmm"])
+def test_draws_for_clusters_are_distributed_as_those_of_mice(r_level_2, method):
+    data = ms.load_dataset("popmis")[["school", "texp", "sex", "teachpop"]]
+    first = np.flatnonzero(~data["school"].duplicated() & (data["school"] % 5 == 0))
+    data.loc[data["school"] % 5 == 0, "texp"] = np.nan
+    made = ms.impute(data, 400, maxit=1, method={"texp": f"2lonly.{method}"}, cluster="school", seed=1)
+    drawn = made.sets[:, 1, first]
+    theirs = {what: np.array(values) for what, values in r_level_2[method].items()}
+    z = (drawn.mean(axis=0) - theirs["mean"]) / np.sqrt((drawn.var(axis=0) + theirs["sd"] ** 2) / 400)
+    assert np.abs(z).max() < 4
+    assert np.mean(z**2) < 1 + 4 * np.sqrt(2 / z.size)
+    np.testing.assert_allclose(drawn.std(axis=0) / theirs["sd"], 1, atol=4 * np.sqrt(1 / 400))
+
+
+@pytest.mark.parametrize("name", ["texp", "teachpop"])
+def test_clusters_are_filled_with_the_means_that_mice_takes(r_level_2, name):
+    data = ms.load_dataset("popmis")[["school", name]]
+    holes = (data["school"] <= 4) & (np.arange(len(data)) % 2 == 1)
+    data.loc[holes, name] = np.nan
+    done = ms.impute(data, 1, method={name: "2lonly.mean"}, cluster="school", seed=1).completed(1)
+    np.testing.assert_allclose(done.loc[holes, name], r_level_2["mean"][name], rtol=1e-12)
