@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
 
@@ -396,18 +397,16 @@ def every(sources: list[str], terms: list[str], n: int, axes: dict[str, list]) -
     ]
 
 
-@pytest.fixture(scope="module", params=["many", "few"])
-def drawings(request: pytest.FixtureRequest) -> list[Drawing]:
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(style.SETTINGS)
-        if request.param == "many":
-            return every(["sample", *LONG_METHODS], LONG_TERMS, 40, AXES)
-        return every(["sample", "cart"], ["x"], 3, {"data.n": [50, 200], "synthesis.m": [5, 10]})
+@cache
+def drawings(size: str) -> list[Drawing]:
+    if size == "many":
+        return every(["sample", *LONG_METHODS], LONG_TERMS, 40, AXES)
+    return every(["sample", "cart"], ["x"], 3, {"data.n": [50, 200], "synthesis.m": [5, 10]})
 
 
-def test_no_text_is_clipped_and_no_labels_overlap(drawings):
-    for drawing in drawings:
+@pytest.mark.parametrize("size", ["many", "few"])
+def test_no_text_is_clipped_and_no_labels_overlap(size):
+    for drawing in drawings(size):
         assert_readable(drawing.figure, drawing.name)
 
 
@@ -437,8 +436,9 @@ def hidden_ticks(figure: Figure) -> Iterator[int]:
                     yield from (id(tick.label1), id(tick.label2))
 
 
-def test_captions_say_what_is_drawn_over_how_many_replicates_and_never_95(drawings):
-    for drawing in drawings:
+@pytest.mark.parametrize("size", ["many", "few"])
+def test_captions_say_what_is_drawn_over_how_many_replicates_and_never_95(size):
+    for drawing in drawings(size):
         assert re.search(r"\b(40|3) replicates", drawing.caption), drawing.name
         assert "80 %" in drawing.caption, drawing.name
         assert len(drawing.alt) > 40
