@@ -40,7 +40,7 @@ _HOMES = {
     "multi_disclosure": "mice_sim.assessment",
     **{
         f"plot_{figure}": "mice_sim.report.diagnostics"
-        for figure in ("box", "convergence", "density", "flux", "pattern", "scatter", "strip", "traces")
+        for figure in ("box", "convergence", "density", "flux", "pattern", "sampler", "scatter", "strip", "traces")
     },
     "plot_compare": "mice_sim.report.utility",
     "plot_utility": "mice_sim.report.utility",

@@ -494,6 +494,8 @@ def test_the_chains_tell_of_every_parameter_and_warn_where_they_are_short():
     data = holed(two_level())
     short = ms.impute(data, m=4, method="joint", cluster="school", seed=1, burn_in=5, between=20)
     assert "chains may not have converged; raise burn_in and between" in set(short.events["what"])
+    tiny = ms.impute(data, m=2, method="joint", cluster="school", seed=1, burn_in=1, between=1)
+    assert tiny.events["why"].tolist() == ["1 draws of a chain are too few to tell"]
     quiet = ms.impute(data[["school", "y", "x"]], m=4, method="joint", cluster="school", seed=1)
     assert quiet.events.empty
     frame = quiet.sampler.summary()
@@ -505,6 +507,20 @@ def test_the_chains_tell_of_every_parameter_and_warn_where_they_are_short():
         "level 2: y, y", "level 2: x, y", "level 2: x, x",
     ]  # fmt: skip
     assert frame.loc["y ~ (Intercept)", "mean"] == pytest.approx(data["y"].mean(), abs=0.5)
+
+
+def test_a_figure_has_a_line_for_each_chain_of_each_parameter():
+    result = ms.impute(holed(two_level(300)), m=3, method="joint", seed=1, burn_in=20, between=30)
+    figure = ms.plot_sampler(result, ["y ~ (Intercept)", "level 1: y, y"])
+    assert [len(axis.lines) for axis in figure.axes] == [3, 3]
+    cycles, chain = figure.axes[0].lines[1].get_data()
+    assert list(cycles) == list(range(21, 51))
+    assert (chain == result.sampler.draws[:, 1, result.sampler.names.index("y ~ (Intercept)")]).all()
+    assert len(ms.plot_sampler(result).axes) == 12
+    with pytest.raises(MiceSimError, match="no parameter 'y ~ x'"):
+        ms.plot_sampler(result, ["y ~ x"])
+    with pytest.raises(MiceSimError, match="not drawn by a joint model"):
+        ms.plot_sampler(ms.impute(holed(two_level(100)), m=2, method="sample", seed=1))
 
 
 def test_the_effective_size_is_that_of_an_autoregression():

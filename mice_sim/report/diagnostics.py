@@ -18,7 +18,7 @@ import pandas as pd
 from mice_sim import streams
 from mice_sim.assessment import convergence, flux, md_pattern
 from mice_sim.data import Column
-from mice_sim.errors import MiceSimError
+from mice_sim.errors import MiceSimError, nearest
 from mice_sim.report.style import (
     CHARACTER,
     INK,
@@ -230,6 +230,37 @@ def plot_traces(result: Any, columns: Sequence[str] | None = None) -> Figure:
         _whole_ticks(axis, iterations)
     for axis in axes[-(2 if len(shown) < 4 else 4) :]:
         axis.set_xlabel("iteration")
+    return figure
+
+
+@_styled
+def plot_sampler(result: Any, parameters: Sequence[str] | None = None) -> Figure:
+    """Draw the draws of a joint model's parameters along its chains, a line a chain.
+
+    parameters : names, as `result.sampler.names` has them; by default the twelve of the largest R-hat. Raises
+    MiceSimError for a result without such chains and for an unknown parameter.
+    """
+    sampler = result.sampler
+    if sampler is None:
+        raise MiceSimError("The sets were not drawn by a joint model, so there are no parameters to draw.")
+    known = list(sampler.names)
+    if parameters is None:
+        worst = sampler.summary()["rhat"].sort_values(ascending=False).index[:12]
+        parameters = [name for name in known if name in worst]
+    for name in parameters:
+        if name not in known:
+            raise MiceSimError(f"There is no parameter '{name}'{nearest(str(name), known)}")
+    draws, chains = sampler.draws.shape[:2]
+    looks = _cycle([f"Chain {c + 1}" for c in range(chains)])
+    across = 2 if len(parameters) < 5 else 4
+    figure, axes = panels(len(parameters), across, 1.35, [handle(look, marker=False) for look in looks])
+    cycles = sampler.burn_in + sampler.thin * np.arange(1, draws + 1)
+    for axis, name in zip(axes, parameters, strict=True):
+        for look, chain in zip(looks, sampler.draws[:, :, known.index(name)].T, strict=True):
+            axis.plot(cycles, chain, color=look.color, linestyle=look.line, linewidth=0.5)
+        axis.set_title(fitted(name, 30, 1))
+    for axis in axes[-across:]:
+        axis.set_xlabel("cycle")
     return figure
 
 

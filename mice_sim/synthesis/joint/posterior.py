@@ -51,6 +51,8 @@ class Posterior:
     def doubts(self) -> str:
         """Return in a few words why convergence is in doubt, or nothing."""
         frame = self.summary()
+        if frame[["rhat", "ess"]].isna().any(axis=None):
+            return f"{len(self.draws)} draws of a chain are too few to tell"
         worst, least = frame["rhat"].idxmax(), frame["ess"].idxmin()
         if not frame.loc[worst, "rhat"] <= MOST_RHAT:
             return f"R-hat of {worst} is {frame.loc[worst, 'rhat']:.2f}"
