@@ -13,6 +13,8 @@ from mice_sim.assessment.data import Assessed
 BOX = 64
 # Where missing values lie.
 FAR = 1e9
+# Twice the rounding error of a number in single precision.
+SINGLE = 2.0**-23
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +105,16 @@ def in_boxes(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
 @njit(cache=True, nogil=True)
 def _search(queries, points, starts, low, high, k):
     n_boxes, p = low.shape
+    near_points = np.ascontiguousarray(points.astype(np.float32).T)
     distance = np.full((queries.shape[0], k), np.inf)
     found = np.full((queries.shape[0], k), -1, np.int64)
     bound = np.empty(n_boxes)
+    rough = np.empty(np.max(starts[1:] - starts[:-1]), np.float32)
+    # A sum of p numbers up to 1 in single precision is as close as this.
+    slack, one = SINGLE * p * (p + 1), np.float32(1)
     for i in range(queries.shape[0]):
         query = queries[i]
+        near_query = query.astype(np.float32)
         closest = 0
         for b in range(n_boxes):
             total = 0.0
@@ -122,17 +129,24 @@ def _search(queries, points, starts, low, high, k):
             b = closest if turn < 0 else turn
             if bound[b] >= distance[i, k - 1] or turn == closest:
                 continue
-            for r in range(starts[b], starts[b + 1]):
+            first, size = starts[b], starts[b + 1] - starts[b]
+            # All points of the box side by side, in half the digits; what comes close is measured exactly.
+            rough[:size] = 0
+            for j in range(p):
+                column, value = near_points[j, first : first + size], near_query[j]
+                for r in range(size):
+                    rough[r] += min(abs(column[r] - value), one)
+            for r in range(size):
+                if rough[r] > distance[i, k - 1] + slack:
+                    continue
                 total = 0.0
                 for j in range(p):
-                    total += min(abs(points[r, j] - query[j]), 1.0)
-                    if total >= distance[i, k - 1]:
-                        break
+                    total += min(abs(points[first + r, j] - query[j]), 1.0)
                 place = k
                 while place > 0 and total < distance[i, place - 1]:
                     place -= 1
                 for q in range(k - 1, place, -1):
                     distance[i, q], found[i, q] = distance[i, q - 1], found[i, q - 1]
                 if place < k:
-                    distance[i, place], found[i, place] = total, r
+                    distance[i, place], found[i, place] = total, first + r
     return distance, found
