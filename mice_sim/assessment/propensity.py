@@ -25,7 +25,7 @@ from mice_sim import streams
 from mice_sim.analysis.discrimination import confusion
 from mice_sim.assessment.data import Assessed, pair
 from mice_sim.assessment.separation import MOST_PARAMETERS, Classifier, Logistic, Separator, Tree
-from mice_sim.assessment.tabular import ALPHA, Null, check_null, comparable, default_null, tail
+from mice_sim.assessment.tabular import ALPHA, Null, check_null, comparable, tail
 from mice_sim.errors import MiceSimError, nearest
 
 Expected = Literal["analytic", "permutation", "pairs", "none"]
@@ -54,7 +54,7 @@ def utility_gen(
     maxorder: int | None = None,
     expected: Expected | None = None,
     permutations: int = 50,
-    null: Null | None = None,
+    null: Null = "fresh",
     columns: Sequence[str] | None = None,
     minbucket: int = 5,
     cp: float = 1e-3,
@@ -77,7 +77,7 @@ def utility_gen(
         p coefficients; "permutation": from `permutations` fits to permuted labels; "pairs": from fits to pairs of
         sets, which serves SPECKS and PO50 too; "none". The default is "analytic", "permutation" for trees, and "none"
         for classifiers.
-    null : "fitted" or "fresh", what a right synthesis is; see `utility_tables`. It decides on p-values alone.
+    null : "fresh" or "fitted", what p-values allow for; see `utility_tables`.
     seed : of permutations and of the Bernoulli draws behind the confusion statistics.
 
     Returns
@@ -103,7 +103,6 @@ def utility_gen(
         "maxorder": maxorder, "minbucket": minbucket, "cp": cp, "max_params": max_params, "folds": folds,
     }  # fmt: skip
     expected = _check(method, expected, permutations, maxorder, folds, data)
-    null = null or default_null(data)
     rows: list[dict[str, float]] = []
     dfs: list[int | None] = []
     notes: list[str] = []

@@ -45,7 +45,7 @@ def utility_tables(
     ways: int | Sequence[int] = (1, 2, 3),
     columns: Sequence[str] | None = None,
     groups: int = GROUPS,
-    null: Null | None = None,
+    null: Null = "fresh",
     alpha: float = ALPHA,
     kept: Sequence[str] | None = None,
     by_set: bool = False,
@@ -58,10 +58,10 @@ def utility_tables(
         was made from. kept : columns that were not synthesised; see `pair`.
     ways : which tables, of 1, 2 and 3 columns. columns : names; all by default. groups : numbers are cut into so many
         quantile groups; missing values are a level.
-    null : what a right synthesis is. "fitted": draws from a model with the parameters that fit the original; the
-        standardised measures are 1 on average then. "fresh": new data from where the original came from, or parameters
-        drawn anew; the standardised measures are 1 + k/n. It decides on p-values alone; the default is "fitted" for
-        results with fixed parameters, and "fresh" for others and for frames.
+    null : what p-values and alarms allow for. "fresh": synthetic records as far from the original as new data from the
+        same source, where the standardised measures are 1 + k/n; no right synthesis is further away on average.
+        "fitted": draws from a model that fits all associations of the tables in the original exactly; the standardised
+        measures are 1 then. It is sharper, and raises false alarms where a right model leaves associations out.
     alpha : the chance that any table of a right synthesis raises an alarm, at most.
     by_set : return a row for each table and set instead of means over the sets.
 
@@ -92,15 +92,9 @@ def utility_tables(
     if not tables:
         raise MiceSimError("There is no table with a synthesised column; choose fewer ways or other columns.")
     compared = compare_tables(encode(data, groups), data.drawn, tables)
-    null = null or default_null(data)
     frame = compared.by_set() if by_set else compared.means(null, alpha)
     frame.attrs.update(null=null, alpha=alpha, m=data.m, c=compared.c)
     return frame
-
-
-def default_null(data: Assessed) -> Null:
-    """Return what a right synthesis of this origin is; frames from elsewhere may be anything."""
-    return "fitted" if data.origin is not None and not data.origin.proper else "fresh"
 
 
 def comparable(data: Assessed) -> Assessed:
@@ -114,9 +108,9 @@ def comparable(data: Assessed) -> Assessed:
     return data
 
 
-def check_null(null: str | None, alpha: float) -> None:
+def check_null(null: str, alpha: float) -> None:
     """Raise MiceSimError for an unknown null, and an alpha outside (0, 1)."""
-    if null is not None and null not in NULLS:
+    if null not in NULLS:
         raise MiceSimError(f"null is {null!r}; give 'fitted' or 'fresh'.")
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < alpha < 1:
         raise MiceSimError(f"alpha is {alpha!r}; give a number between 0 and 1, such as 0.05.")
