@@ -129,6 +129,15 @@ def test_a_balanced_random_intercept_is_that_of_the_analysis_of_variance():
     )  # fmt: skip
 
 
+def test_a_random_part_that_leaves_out_slopes_converges_too():
+    # The first step then goes from Λ = 1 to −1, which is as good and as bad.
+    for seed in range(8):
+        y, x, w, group = two_level(slope=1.0, seed=seed)
+        one = np.ones(y.size)
+        fit = kernels.linear_mixed(y, np.column_stack([one, x, w]), one[:, None], group, 20)
+        assert fit.status == kernels.CONVERGED
+
+
 def test_cluster_effects_are_given_by_any_covariance_and_for_clusters_without_rows():
     y, x, _, group = two_level(slope=0.5)
     z = np.column_stack([np.ones(y.size), x])
@@ -193,6 +202,7 @@ def pupils() -> pd.DataFrame:
         ("one ~ x + (1 | id)", "mixed", "its response is constant"),
         ("y ~ x + I(2 * x) + (1 | id)", "mixed", "rank deficient"),
         ("y ~ x + (x + I(2 * x) | id)", "mixed", "rank deficient"),
+        ("y ~ x + (log(x) | id)", "mixed", "no finite number"),
         ("w ~ 1 + (1 | id)", "mixed", "constant, at least within clusters"),
     ],
 )

@@ -13,7 +13,7 @@ import numpy as np
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
 from mice_sim.analysis.rows import Rows, binary_rows, numeric_rows
-from mice_sim.data.formula import ModelFormula
+from mice_sim.data.formula import ModelFormula, NotFinite
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import mixed as kernels
 from mice_sim.kernels.mixed_logistic import logistic_mixed
@@ -94,7 +94,10 @@ def _clusters(formula: ModelFormula, values: np.ndarray, rows: Rows) -> tuple[np
         raise MiceSimError(f"The formula {formula.text!r} has no random part; add one, such as (1 | school).")
     complete = np.ascontiguousarray(values[:, rows.complete]) if rows.dropped else values
     ids, group = np.unique(complete[formula.group], return_inverse=True)
-    return formula.random.matrix(complete), group, ids.size
+    try:
+        return formula.random.matrix(complete), group, ids.size
+    except NotFinite as error:
+        raise NotConverged(f"The model {formula.text} can't be fitted: {error}") from None
 
 
 def random_terms(formula: ModelFormula) -> list[tuple[int, int]]:
