@@ -37,21 +37,24 @@ def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> None:
 
 
 def run_two_level_benchmark(echo: Callable[[str], None]) -> None:
-    """Print CPU seconds of methods for rows in clusters in R and here, and their ratio."""
+    """Print CPU seconds of methods for rows in clusters in R (mice, jomo) and here, and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
         _compare("two_level", Path(folder), _two_level_tasks(Path(folder)), echo)
+        _compare("two_level", Path(folder), _joint_tasks(), echo, "benchmark_joint.R")
 
 
-def _compare(experiment: str, folder: Path, tasks: list[Task], echo: Callable[[str], None]) -> None:
-    script = resource("experiments", experiment) / "benchmark.R"
+def _compare(
+    experiment: str, folder: Path, tasks: list[Task], echo: Callable[[str], None], name: str = "benchmark.R"
+) -> None:
+    script = resource("experiments", experiment) / name
     has_r = bool(shutil.which("Rscript")) and script.exists()
     if not has_r:
         echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
     echo("CPU seconds of a task; ours are medians of six runs, three before R and three after")
     echo(f"{'task':<44} {'R':>8} {'ours':>8} {'ratio':>7}")
-    for name, title, run in tasks:
+    for task, title, run in tasks:
         before = [_cpu(run) for _ in range(3)] if run() is None else []
-        theirs = _r(script, folder, name) if has_r else np.nan
+        theirs = _r(script, folder, task) if has_r else np.nan
         ours = float(np.median(before + [_cpu(run) for _ in range(3)]))
         echo(f"{title:<44} {theirs:8.2f} {ours:8.3f} {theirs / ours:7.0f}")
 
@@ -67,6 +70,26 @@ def _two_level_tasks(folder: Path) -> list[Task]:
             codes = {cluster: -2, first: 2} | dict.fromkeys(others, 2 if method == "2l.norm" else 1)
             run = _quiet(impute, frame, m=5, maxit=1, seed=1, method={target: method}, predictor_matrix={target: codes})
             tasks.append((f"{data}_{method}", f"{titles[data]} by {method}, m = 5", run))
+    return tasks
+
+
+def _joint_tasks() -> list[Task]:
+    """Return Gibbs sampling of joint models, with as many cycles as R's jomo runs."""
+    popmis = load_dataset("popmis")[["school", "sex", "texp", "popular"]].astype(float)
+    kinds = {"given": "one column", "numbers": "as numbers", "mixed": "numbers and factors"}
+    tasks: list[Task] = []
+    for data, frame, cycles in (("popmis", popmis, 1_000), ("pupils", pupils(), 200)):
+        binary = [name for name in frame.columns if frame[name].nunique() == 2]
+        for how, title in kinds.items():
+            if (data, how) == ("pupils", "given"):
+                continue
+            columns = frame.astype(dict.fromkeys(binary, "category")) if how == "mixed" else frame
+            auxiliary = list(frame.columns[1:-1]) if how == "given" else []
+            run = _quiet(
+                impute, columns, m=2, method="joint", cluster="school", chains=1, burn_in=cycles - 2, between=1,
+                level_2=[], auxiliary=auxiliary, seed=1,
+            )  # fmt: skip
+            tasks.append((f"{data}_{how}_{cycles}", f"joint, {data}, {title}, {cycles:,} cycles", run))
     return tasks
 
 
