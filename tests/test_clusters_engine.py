@@ -489,6 +489,8 @@ def test_a_saved_synthesizer_is_given_the_clusters(complete, tmp_path):
     synthesizer = ms.Synthesizer(cluster="g", m=2, seed=1).fit(named)
     with pytest.raises(MiceSimError, match="The columns g were not synthesised; pass them with given=frame"):
         synthesizer.generate(1)
+    # Nothing predicts w, whose donors are clusters.
+    assert {name: synthesizer.card["columns"][name]["fewest_donors"] for name in ("w", "y")} == {"w": 60, "y": 5}
     synthesizer.save(tmp_path / "pupils.npz")
     given = named[["g"]].iloc[np.random.default_rng(1).permutation(len(named))[:250]]
     one = synthesizer.generate(2, given=given, seed=3).completed(2)

@@ -47,7 +47,8 @@ def card(table: Table, model: Model, trial: np.ndarray, log: EventLog) -> dict[s
 
 
 def _donors(fitted: Any) -> dict[str, int]:
-    """Return the fewest and the median rows in the leaves of a tree, nothing for other fits."""
+    """Return the fewest and the median rows (or clusters) in the leaves of a tree, nothing for other fits."""
+    fitted = getattr(fitted, "of_rows", getattr(fitted, "of_clusters", fitted))
     if not hasattr(fitted, "left") or not hasattr(fitted, "start"):
         return {}
     reachable, stack = [], [0]

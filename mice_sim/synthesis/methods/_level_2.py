@@ -44,14 +44,14 @@ class Level2(Method):
 class FittedLevel2:
     """A fit to clusters. values : (n,) of the data, which stay where nothing is drawn."""
 
-    fitted: Fitted
+    of_clusters: Fitted
     column: Column
     notes: Notes = ()
     values: np.ndarray | None = field(default=None, repr=False, metadata=TRANSIENT)
 
     def draw(self, X: Predictors, rng: np.random.Generator) -> np.ndarray:
         clusters, number = np.unique(X.clusters(), return_inverse=True)
-        drawn = self.fitted.draw(numbers(_means(X), X.names), rng)
+        drawn = self.of_clusters.draw(numbers(_means(X), X.names), rng)
         if self.values is not None:
             stays = ~np.isnan(self.values)
             stays[X.rows] = False
