@@ -164,31 +164,33 @@ def multi_disclosure(
     data = pair(synthetic, original)
     if targets is None:
         targets = [name for name in data.names if name not in keys]
+    if not targets:
+        raise MiceSimError("Every column is a key; leave one out, or name targets.")
     check_groups("ngroups_targets", ngroups_targets, targets)
     whole("denom_lim", denom_lim)
     order = ["repU", *ATTRIBUTE]
     places = [[*IDENTITY, *ATTRIBUTE].index(name) for name in order]
 
-    def table(of: Assessed) -> tuple[pd.DataFrame, list[_Measured]]:
+    def table(of: Assessed) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[int]]:
         columns = _Keys(of, keys, ngroups_keys)
-        found = [
-            _measure(of, columns, name, groups_of(ngroups_targets, name), denom_lim, exclude_ov_denom_lim)
-            for name in targets
-        ]
-        values = [measured.values.mean(axis=1)[places] for measured in found]
-        return pd.DataFrame(values, pd.Index(targets, name="target"), order), found
+        values, over = [], []
+        records: dict[str, np.ndarray] = {}
+        for name in targets:
+            groups = groups_of(ngroups_targets, name)
+            found = _measure(of, columns, name, groups, denom_lim, exclude_ov_denom_lim)
+            values.append(found.values.mean(axis=1)[places])
+            records.setdefault("repU", found.records[OF_RECORDS.index("repU")].copy())
+            records[name] = found.records[OF_RECORDS.index("DiSCO")].copy()
+            over.append(int(found.over.sum()))
+        return pd.DataFrame(values, pd.Index(targets, name="target"), order), records, over
 
-    made, found = table(data)
+    made, records, over = table(data)
     others = [table(other)[0] for other in _baseline(data, baseline)]
-    place = OF_RECORDS.index("DiSCO")
-    shares = {name: measured.records[place] for name, measured in zip(targets, found, strict=True)}
-    unique = found[0].records[OF_RECORDS.index("repU")] if found else np.zeros(data.n)
-    over = [int(measured.over.sum()) for measured in found]
     return MultiDisclosure(
         tuple(data.only(keys).names),
         made,
         others[0] if others else None,
-        pd.DataFrame({"repU": unique, **shares}, record_index(synthetic, original, data)),
+        pd.DataFrame(records, record_index(synthetic, original, data)),
         pd.DataFrame({"over": over, "excluded": np.array(over) * exclude_ov_denom_lim}, made.index),
     )
 
