@@ -32,7 +32,7 @@ from mice_sim.synthesis.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 GUIDE, POOLING, METHODS_PAGE = (ROOT / "docs" / name for name in ("guide.md", "pooling.md", "methods.md"))
-PAGES = [ROOT / "README.md", GUIDE]
+PAGES = [ROOT / "README.md", GUIDE, *(ROOT / "docs" / name for name in ("utility.md", "disclosure.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
