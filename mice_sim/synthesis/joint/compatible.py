@@ -32,7 +32,7 @@ class Compatible:
         self.free = np.append(self.others.free, one.free)
 
     def sampler_of(self, F: np.ndarray) -> Sampler:
-        return Sampler(Side((self.variable,), F, self.kept.names), None, self.model.cluster)
+        return Sampler(Side((self.variable,), F, self.kept.names), None, self.model.cluster, self.model.priors(1))
 
     def matrix(self, columns: Columns, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return F' (r, rows) for columns (n,) by number, of which observed and kept cells are the table's."""

@@ -14,7 +14,7 @@ from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.clusters import is_constant_within
 from mice_sim.synthesis.joint import transform
-from mice_sim.synthesis.joint.gibbs import Sampler, Side, Variable
+from mice_sim.synthesis.joint.gibbs import Priors, Sampler, Side, Variable
 from mice_sim.synthesis.joint.options import Joint
 
 if TYPE_CHECKING:
@@ -184,8 +184,12 @@ class JointModel:
         return Side(variables, kept.X, kept.names)
 
     def sampler(self) -> Sampler:
-        two = self.side(2) if self.drawn[1] else None
-        return Sampler(self.side(1), two, self.cluster)
+        one, two = self.side(1), self.side(2) if self.drawn[1] else None
+        return Sampler(one, two, self.cluster, self.priors(one.width + (two.width if two else 0)))
+
+    def priors(self, size: int) -> Priors:
+        """Return the priors, for so many latent columns in all."""
+        return Priors(scale_2=self.options.scale_2 * np.eye(size)) if self.cluster is not None else Priors()
 
     def columns_of(self, level: int, latent: np.ndarray, cuts: Mapping[str, np.ndarray]) -> dict[int, np.ndarray]:
         """Return values by column number for the latent columns (p, n) of a level."""

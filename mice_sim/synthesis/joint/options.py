@@ -27,6 +27,8 @@ class Joint(Method):
     level_2 : the columns of the clusters; by default those that do not vary within them.
     auxiliary : complete columns that predict and are not modelled themselves; in a synthesis all that are kept are.
     response, interactions : a column, and products such as "ks2:female" that its model holds beside all other columns.
+    scale_2 : the scale of the inverse-Wishart prior of the covariance between clusters is the identity times this, in
+        variances of the columns; smaller ones pull less, and let chains of clusters that hardly differ move less.
     noise : variance that is added to synthetic numbers, as a share of the column's.
     proper : parameters are drawn from their posterior for every set; False takes the posterior means for all.
     """
@@ -39,6 +41,7 @@ class Joint(Method):
     auxiliary: Sequence[str] = ()
     response: str | None = None
     interactions: Sequence[str] = ()
+    scale_2: float = 1.0
     noise: float = 0.0
     proper: bool = field(default=True)
 
@@ -53,6 +56,8 @@ class Joint(Method):
                 raise MiceSimError(f"There is no transform '{kind}'{nearest(str(kind), list(TRANSFORMS))}")
         if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < np.inf:
             raise MiceSimError(f"noise is {self.noise!r}; give a share of the variance, such as 0.1.")
+        if isinstance(self.scale_2, bool) or not isinstance(self.scale_2, int | float) or not 0 < self.scale_2 < np.inf:
+            raise MiceSimError(f"scale_2 is {self.scale_2!r}; give a number above 0, such as 0.1.")
         if not isinstance(self.proper, bool):
             raise MiceSimError(f"proper is {self.proper!r}; give True or False.")
         for name in ("level_2", "auxiliary", "interactions"):
