@@ -96,6 +96,9 @@ def test_a_linear_model_of_the_covariates_with_coefficients_is_known():
     assert population.known_truth("linear", "y~x") == {"(Intercept)": 1.0, "x": 0.5}
     assert population.known_truth("linear", "y ~ x + z") is None
     assert make_population(ONE_LEVEL | {"binary": True}, 1).known_truth("linear", "y ~ x") is None
+    clustered = make_population(TWO_LEVELS, 1).known_truth("mixed", "y ~ x + (1 | cluster)")
+    assert clustered is not None
+    assert sorted(clustered.values()) == pytest.approx(sorted([1, 0.5, 0.8**2, 2**2, 0.64 / 4.64]))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from mice_sim.analysis import ModelFormula
 from mice_sim.data import Column, Table
 from mice_sim.errors import MiceSimError
 from mice_sim.study.populations.base import Population, check_keys, number, whole
-from mice_sim.study.populations.two_level import Covariate, fixed_part, make_columns, read_covariates, read_sizes
+from mice_sim.study.populations.two_level import (
+    Covariate,
+    components,
+    fixed_part,
+    make_columns,
+    read_covariates,
+    read_sizes,
+)
 
 REQUIRED = ("kind", "covariates", "coefficients", "selection")
 AT_ONE_LEVEL, AT_TWO_LEVELS = ("n",), ("clusters", "size", "sd_cluster", "rho_cluster")
@@ -45,27 +52,27 @@ def selection(config: Mapping[str, Any], seed: int) -> Population:
     columns = make_columns(clusters, covariates, binary)
     formula, beta = fixed_part("coefficients", config["coefficients"], covariates, columns)
     _, gamma = fixed_part("selection", config["selection"], covariates, columns)
+    sd_residual = config.get("sd_residual", 1)
     model = Selection(
         columns,
         tuple(covariates.values()),
         read_sizes(config.get("size"), clusters) if in_clusters else np.zeros(0, int),
         formula,
         np.column_stack([beta, gamma]),
-        _root([config.get("sd_residual", 1), 1], config.get("rho", 0), "data.sd_residual", "data.rho"),
+        _root([sd_residual, 1], config.get("rho", 0), "data.sd_residual", "data.rho"),
         _root(config.get("sd_cluster"), config.get("rho_cluster", 0), "data.sd_cluster", "data.rho_cluster")
         if in_clusters
         else np.zeros((2, 2)),
     )
     rows = whole("data.rows", config.get("rows", 100_000), 2)
-    truth = dict(zip(formula.names, beta.tolist(), strict=True))
-    text = "y ~ " + " + ".join([*(name for name, value in truth.items() if value and name in covariates)] or ["1"])
-    exact = f"the coefficients of linear {text}; all else is simulated from {rows} rows"
+    known = {} if binary else _truth(columns, formula, beta, config.get("sd_cluster"), sd_residual)
+    exact = f"{' and '.join(map(' '.join, known)) or 'nothing'}; all else is simulated from {rows} rows"
     return Population(
         reference=model.complete(rows, streams.stream(seed, "reference")),
         n=int(model.sizes.sum()) if in_clusters else whole("data.n", config.get("n"), 2),
         draw=model.complete,
-        truth={} if binary else {("linear", text): {k: v for k, v in truth.items() if v or k not in covariates}},
-        exact=f"nothing: all is simulated from {rows} rows" if binary else exact,
+        truth=known,
+        exact=exact,
         fixed_n=in_clusters,
         incomplete=model.incomplete,
     )
@@ -115,6 +122,20 @@ class Selection:
         latent = self.formula.matrix(values) @ self.coefficients + random + errors
         values[-1] = latent[:, 0] > 0 if self.columns[-1].is_factor else latent[:, 0]
         return Table(self.columns, values), latent[:, 1] > 0
+
+
+def _truth(
+    columns: tuple[Column, ...], formula: ModelFormula, beta: np.ndarray, sd_cluster: Any, sd_residual: float
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Return what is known of models of the terms that have coefficients."""
+    fixed = dict(zip(formula.names, beta.tolist(), strict=True))
+    terms = [name for name, value in fixed.items() if value and name != "(Intercept)"]
+    fixed = {name: value for name, value in fixed.items() if name in ("(Intercept)", *terms)}
+    text = f"y ~ {' + '.join(terms) or '1'}"
+    if sd_cluster is None:
+        return {("linear", text): fixed}
+    with_clusters, variances = components(text, columns, [sd_cluster[0]], [], sd_residual)
+    return {("linear", text): fixed, **{(kind, with_clusters): fixed | variances for kind in ("mixed", "mixed.ml")}}
 
 
 def _root(sds: Any, correlation: Any, sd_key: str, rho_key: str) -> np.ndarray:

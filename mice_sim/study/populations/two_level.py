@@ -62,8 +62,8 @@ def two_level(config: Mapping[str, Any], seed: int) -> Population:
 
     rows = whole("data.rows", config.get("rows", 100_000), 2)
     fixed = dict(zip(formula.names, beta.tolist(), strict=True))
-    text, components = _components(formula.text, columns, [sd_cluster, *sd_slope.values()], list(sd_slope), sd_residual)
-    both = {(kind, text): fixed | components for kind in ("mixed", "mixed.ml")}
+    text, variances = components(formula.text, columns, [sd_cluster, *sd_slope.values()], list(sd_slope), sd_residual)
+    both = {(kind, text): fixed | variances for kind in ("mixed", "mixed.ml")}
     truth = {("linear", formula.text): fixed, **both}
     exact = f"the terms of linear {formula.text} and mixed {text}; all else is simulated from {rows} rows"
     reference = draw(rows, streams.stream(seed, "reference"))
@@ -161,7 +161,7 @@ def fixed_part(
     return formula, beta
 
 
-def _components(
+def components(
     fixed: str, columns: tuple[Column, ...], sds: list[float], slopes: list[int], sd_residual: float
 ) -> tuple[str, dict[str, float]]:
     """Return the formula of the mixed model that the data follow, and the true values of its variance components."""
