@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit, ndtri
+from scipy.special import ndtri
 
 from mice_sim.analysis import MIXED, MODELS, Estimates, ModelFormula, NotConverged, mixed, models
 from mice_sim.data import Table
@@ -20,6 +19,7 @@ from mice_sim.origin import Origin
 from mice_sim.pooling import choose_rule, joint
 from mice_sim.pooling.joint import JointTest
 from mice_sim.pooling.pool import LEVEL, t_quantile
+from mice_sim.pooling.scales import limits
 from mice_sim.pooling.tables import pool_frame
 
 FISHER_LIMIT = np.nextafter(1.0, 0.0)  # Fisher's z of ±1 is infinite; the number next to it counts instead
@@ -124,7 +124,8 @@ def pool(
     Returns
     -------
     The frame of `mice_sim.pooling.tables.pool_frame`: by term, estimate, std_error, df, statistic, p_value, ci_lower,
-    ci_upper, within, between, total, riv, lambda, fmi. `attrs` holds rule, forced, level and m.
+    ci_upper, within, between, total, riv, lambda, fmi. `attrs` holds rule, forced, level and m. Intervals of variances
+    are those of their logarithms, the one of an icc that of its logit; where these are not finite they are NaN.
 
     Raises
     ------
@@ -134,7 +135,8 @@ def pool(
     chosen, forced = choose_rule(rule, fits.origin, force)
     u = np.array([fit.variance for fit in fits.estimates])
     frame = pool_frame(
-        fits.terms, fits.q, u, chosen, fits.df_complete(df_complete), level, fits.ratio, fits.origin.r
+        fits.terms, fits.q, u, chosen, fits.df_complete(df_complete), level, fits.ratio, fits.origin.r,
+        fits.estimates[0].scales,
     )  # fmt: skip
     frame.attrs["forced"] = forced
     return frame
@@ -295,10 +297,10 @@ def pool_variance_components(
 ) -> pd.DataFrame:
     """Pool the variances, correlations and intraclass correlation of a mixed model.
 
-    Estimates and standard errors of variances and icc are those of `pool`. A correlation is that of the pooled
-    variances and covariance; its standard error pools what it is linear in at them. The intervals are those of the
-    logarithm of a variance, the logit of the icc and Fisher's z of a correlation, by the delta method at the pooled
-    estimate: an estimate on these scales in every set would be infinite where one set has a variance of 0.
+    Variances and icc are those of `pool`. A correlation is that of the pooled variances and covariance; its standard
+    error pools what it is linear in at them. The intervals are those of the logarithm of a variance, the logit of the
+    icc and Fisher's z of a correlation, by the delta method at the pooled estimate: an estimate on these scales in
+    every set would be infinite where one set has a variance of 0.
 
     rule, level, force : as in `pool`.
 
@@ -323,36 +325,15 @@ def pool_variance_components(
     frame = pool_frame(names, q, u, chosen, np.inf, level, fits.ratio, fits.origin.r)
     frame["estimate"] = estimates
     half = t_quantile(frame["df"].to_numpy(), level) * frame["std_error"].to_numpy()
-    limits = np.full((2, len(names)), np.nan)
-    for i, (estimate, scale) in enumerate(zip(estimates, scales, strict=True)):
-        if scale.least < estimate < scale.most:
-            centre, reach = scale.there(estimate), half[i] * scale.slope(estimate)
-            with np.errstate(over="ignore"):  # of a variance that is nearly 0
-                limits[:, i] = scale.back(centre + np.array([-reach, reach]))
-    deviations = [np.sqrt(estimates[i]) if scale is LOG else np.nan for i, scale in enumerate(scales)]
-    frame = frame.assign(sd=deviations, ci_lower=limits[0], ci_upper=limits[1])
+    low, high = limits(estimates, half, scales)
+    deviations = [np.sqrt(estimates[i]) if scale == "log" else np.nan for i, scale in enumerate(scales)]
+    frame = frame.assign(sd=deviations, ci_lower=low, ci_upper=high)
     frame.index.name = "component"
     frame.attrs["forced"] = forced
     return frame[["estimate", "std_error", "sd", "df", "ci_lower", "ci_upper", "fmi"]]
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """A transformation of the open interval from `least` to `most` to all numbers, its derivative and its inverse."""
-
-    least: float
-    most: float
-    there: Callable[[float], float]
-    slope: Callable[[float], float]
-    back: Callable[[np.ndarray], np.ndarray]
-
-
-LOG = _Scale(0.0, np.inf, np.log, lambda v: 1 / v, np.exp)
-LOGIT = _Scale(0.0, 1.0, logit, lambda v: 1 / (v * (1 - v)), expit)
-FISHER = _Scale(-1.0, 1.0, np.arctanh, lambda v: 1 / (1 - v**2), np.tanh)
-
-
-def _components(fits: Fits) -> tuple[list[str], np.ndarray, np.ndarray, list[_Scale]]:
+def _components(fits: Fits) -> tuple[list[str], np.ndarray, np.ndarray, list[str]]:
     """Return names, pooled estimates (k,), their slopes by the model's terms (k, terms) and scales."""
     parsed, terms = fits.parsed, list(fits.terms)
     pooled = fits.q.mean(axis=0)
@@ -372,8 +353,8 @@ def _components(fits: Fits) -> tuple[list[str], np.ndarray, np.ndarray, list[_Sc
         names.append(name)
         estimates.append(estimate)
         slopes.append(slope)
-        scales.append(LOG if i == j else FISHER)
-    for term, scale in ((mixed.RESIDUAL, LOG), (mixed.ICC, LOGIT)):
+        scales.append("log" if i == j else "fisher")
+    for term, scale in ((mixed.RESIDUAL, "log"), (mixed.ICC, "logit")):
         if term in terms:
             names.append(term)
             estimates.append(pooled[terms.index(term)])

@@ -20,7 +20,8 @@ class Estimates:
     terms : names (k). estimate : float64 (k,). covariance : float64 (k, k). df : residual degrees of
     freedom of the complete-data test, inf for a normal one; one number, or one a term (k,). df_residual : those that
     pooling takes for complete data, n − k where the model has none of its own; again one number, or (k,).
-    n_dropped : rows left out because a value is missing.
+    n_dropped : rows left out because a value is missing. scales : on which intervals are taken, a name ("log", "logit")
+    or "" for each term; plain ones if empty.
     """
 
     terms: tuple[str, ...]
@@ -29,6 +30,7 @@ class Estimates:
     df: float | np.ndarray
     df_residual: float | np.ndarray
     n_dropped: int = 0
+    scales: tuple[str, ...] = ()
 
     @property
     def variance(self) -> np.ndarray:

@@ -47,7 +47,7 @@ def linear(
     estimate = np.concatenate([fit.beta, components])
     terms, estimate, covariance = _with_icc(formula, terms, estimate, covariance, None)
     df = np.concatenate([fit.df, np.full(len(terms) - p, np.inf)])
-    return Estimates(terms, estimate, covariance, df, df, rows.dropped)
+    return Estimates(terms, estimate, covariance, df, df, rows.dropped, _scales(terms))
 
 
 def logistic(
@@ -72,7 +72,7 @@ def logistic(
     terms = (*formula.names, *_component_names(formula))
     df = float(rows.y.size - estimate.size)
     terms, estimate, covariance = _with_icc(formula, terms, estimate, fit.covariance, LOGISTIC_VARIANCE)
-    return Estimates(terms, estimate, covariance, np.inf, df, rows.dropped)
+    return Estimates(terms, estimate, covariance, np.inf, df, rows.dropped, _scales(terms))
 
 
 _REASONS: dict[int, Callable[[ModelFormula], str]] = {
@@ -116,6 +116,10 @@ def component_name(formula: ModelFormula, i: int, j: int) -> str:
 
 def _component_names(formula: ModelFormula) -> list[str]:
     return [component_name(formula, i, j) for i, j in random_terms(formula)]
+
+
+def _scales(terms: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("log" if term.startswith("var(") else "logit" if term == ICC else "" for term in terms)
 
 
 def _with_icc(

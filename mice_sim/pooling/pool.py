@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
 
 from mice_sim.errors import MiceSimError
 from mice_sim.pooling.rules import Moments, Rule
+from mice_sim.pooling.scales import limits
 
 INFERENCE = ("estimate", "std_error", "df", "statistic", "p_value", "ci_lower", "ci_upper")
 LEVEL = 0.95
@@ -21,9 +22,12 @@ def t_quantile(df: np.ndarray, level: float = LEVEL) -> np.ndarray:
     return np.where(np.isinf(df), ndtri(upper), stdtrit(np.where(np.isinf(df), 1.0, df), upper))
 
 
-def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray, level: float = LEVEL) -> np.ndarray:
+def inference(
+    estimate: np.ndarray, variance: np.ndarray, df: np.ndarray, level: float = LEVEL, scales: Sequence[str] = ()
+) -> np.ndarray:
     """Return (7, …): estimate, standard error, df, statistic, p-value and confidence limits.
 
+    scales : of the limits, a name in `scales.SCALES` or "" for each estimate of the last axis.
     Degrees of freedom below .001 count as .001 in the p-value, as in mice. Where a rule gave a negative variance,
     all but the estimate and the df is NaN.
     """
@@ -32,8 +36,8 @@ def inference(estimate: np.ndarray, variance: np.ndarray, df: np.ndarray, level:
         std_error = np.sqrt(variance)
         statistic = estimate / std_error
     p_value = 2 * stdtr(np.minimum(np.maximum(df, 1e-3), 1e15), -np.abs(statistic))
-    half = t_quantile(df, level) * std_error
-    return np.stack([estimate, std_error, df, statistic, p_value, estimate - half, estimate + half])
+    low, high = limits(estimate, t_quantile(df, level) * std_error, scales)
+    return np.stack([estimate, std_error, df, statistic, p_value, low, high])
 
 
 def moments(
@@ -64,13 +68,14 @@ def pool(
     level: float = LEVEL,
     ratio: float = 1.0,
     r: int = 1,
+    scales: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pool the estimates of several sets by a rule.
 
     Parameters
     ----------
     estimates, variances : float64 (sets, k). df_complete : complete-data degrees of freedom.
-    ratio, r : as in `moments`.
+    ratio, r : as in `moments`. scales : as in `inference`.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def pool(
     found = moments(estimates, variances, rule, df_complete, ratio, r)
 
     def pooled(q: np.ndarray, found: Moments) -> np.ndarray:
-        return inference(q.mean(axis=0), *rule.variance(found), level)
+        return inference(q.mean(axis=0), *rule.variance(found), level, scales)
 
     if found.m < 3:
         return pooled(estimates, found), np.full((len(INFERENCE), estimates.shape[1]), np.nan)

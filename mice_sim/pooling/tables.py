@@ -23,10 +23,12 @@ def pool_frame(
     level: float = LEVEL,
     ratio: float = 1.0,
     r: int = 1,
+    scales: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Pool estimates `q` with squared standard errors `u`, both float64 (sets, terms).
 
     df_complete : one number, or float64 (terms,). ratio, r : as in `moments`.
+    scales : of the limits, as in `inference`.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def pool_frame(
     found = moments(q, u, rule, df_complete, ratio, r)
     total, df = rule.variance(found)
     _warn_of_negative(np.asarray(terms)[total < 0], rule)
-    pooled = inference(q.mean(axis=0), total, df, level)
+    pooled = inference(q.mean(axis=0), total, df, level, scales)
     frame = pd.DataFrame(pooled.T, index=pd.Index(terms, name="term"), columns=list(INFERENCE))
     frame = frame.assign(within=found.within, between=found.between, total=total, **_fractions(found, rule, total, df))
     frame.attrs.update(rule=rule.name, level=level, m=found.m)

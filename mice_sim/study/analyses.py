@@ -137,7 +137,7 @@ class ModelAnalysis:
 
     def single(self, values: np.ndarray) -> Values:
         fit = self._model.of(values)
-        flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level).ravel()
+        flat = inference(fit.estimate, fit.variance, np.asarray(fit.df), self._level, fit.scales).ravel()
         return flat, np.zeros_like(flat)
 
     def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
@@ -242,7 +242,7 @@ def pool_estimates(fits: list[Estimates], rule: Rule, level: float, origin: Orig
     """Pool the fits of sets of this origin; rows as in `INFERENCE`, term by term."""
     q = np.array([fit.estimate for fit in fits])
     u = np.array([fit.variance for fit in fits])
-    value, variance = pool(q, u, rule, fits[0].df_residual, level, origin.k / origin.n, origin.r)
+    value, variance = pool(q, u, rule, fits[0].df_residual, level, origin.k / origin.n, origin.r, fits[0].scales)
     return value.ravel(), variance.ravel()
 
 
