@@ -11,8 +11,10 @@ from numba import njit
 
 # A pivot of this share of its diagonal is what rounding left of nought.
 ROUNDING = 1e-14
+# The precision of a coefficient is at least this share of what it would be if clusters were alike.
+LEAST = 1e-12
 # Variances are kept within this factor of that of the least squares residuals.
-RANGE = 1e20
+RANGE = 1e10
 # Spread θ of the variances of clusters: beyond 1 (one degree of freedom) they have no scale any more.
 WIDEST = 1.0
 
@@ -45,7 +47,7 @@ def factorise(matrix, lower):
             for k in range(j):
                 total -= lower[i, k] * lower[j, k]
             if i == j:
-                lower[j, j] = np.sqrt(max(total, ROUNDING * matrix[j, j], 1e-300))
+                lower[j, j] = np.sqrt(max(total, ROUNDING * abs(matrix[j, j]), 1e-300))
             else:
                 lower[i, j] = total / lower[j, j]
 
@@ -115,6 +117,7 @@ def _draw_beta(sums, sigma2, white, beta, rng):
                 for c in range(q):
                     total -= white[g, c, a] * white[g, c, b]
                 normal[a, b] += total
+            normal[a, a] += LEAST * sums[g, a, a] / sigma2[g]
     lower = np.zeros((p, p))
     factorise(normal[:p, :p], lower)
     for j in range(p):
@@ -195,7 +198,9 @@ def _draw_psi(effects, df, scale, rng):
 
 @njit(cache=True, nogil=True)
 def draw_variance(shape, rate, rng):
-    """Draw 1/Gamma(shape, rate), kept finite and positive."""
+    """Draw 1/Gamma(shape, rate), kept finite and positive; NaN if one of these is."""
+    if not (shape > 0 and rate >= 0):
+        return np.nan
     gamma = rng.standard_gamma(shape)
     return min(max(rate / gamma if gamma > 0 else RANGE, 1 / RANGE), RANGE)
 
@@ -267,8 +272,7 @@ def sample_variances(sums, q, cycles, average, rng):
             sigma2[g] = draw_variance(sums[g, 0, 0] / 2 + 1 / (2 * spread), rate, rng)
             harmonic += 1 / sigma2[g] / n_clusters
             logarithm += np.log(sigma2[g]) / n_clusters
-        level = rng.standard_gamma(n_clusters / (2 * spread) + 1) * 2 * spread / (n_clusters * harmonic)
-        level = min(max(level, 1 / RANGE), RANGE)
+        level = 1 / draw_variance(n_clusters / (2 * spread) + 1, n_clusters * harmonic / (2 * spread), rng)
         rate = n_clusters * (level * harmonic - np.log(level) + logarithm - 1) / 2
         spread = min(draw_variance(max(n_clusters / 2 - 1, 0.5), max(rate, 0.0), rng), WIDEST)
         spread = max(spread, 1e-8)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from mice_sim.kernels.mixed import CONVERGED, EXACT, NOT_IDENTIFIED, linear_mixed
 from mice_sim.synthesis import clusters
@@ -13,7 +14,7 @@ from mice_sim.synthesis.kernels import two_level
 from mice_sim.synthesis.methods._two_level import ClusteredModel, Rows
 
 # The least variance within clusters, as a share of that of the least squares residuals.
-LEAST = 1e-20
+LEAST = 1 / two_level.RANGE
 WHY = {EXACT: "nothing is left to vary within clusters", NOT_IDENTIFIED: "no cluster tells its rows' variance apart"}
 
 
@@ -95,14 +96,22 @@ def fit_mixed(model: ClusteredModel, rows: Rows, residuals: np.ndarray) -> tuple
 
 
 def _by_means(sums: np.ndarray, df: int) -> Mixed:
-    """Take variances from the analysis of variance of the residuals, and the coefficients from least squares."""
-    size, total, squares = sums[:, 0, 0], sums[:, 0, -1], sums[:, -1, -1]
-    n, groups = size.sum(), size.size
-    mean = total / size
-    inside = max((squares - size * mean**2).sum(), 0.0)
-    within = max(inside / (n - groups) if n > groups else squares.sum() / df, LEAST)
-    between = max((mean**2).sum() / groups - within * (1 / size).mean(), 0.0)
-    products = sums.sum(axis=0)[:-1, :-1]
-    factor = np.sqrt(within) * np.linalg.inv(root_of(products)).T
-    shrunk = between * total / (size * between + within)
-    return Mixed(np.zeros(len(products)), factor, np.array([[between]]), shrunk[:, None], within, df, sums)
+    """Fit intercepts that vary by generalised least squares and the analysis of variance of residuals, in turn."""
+    size, first = sums[:, 0, 0], sums[:, 0]
+    n, groups, p = size.sum(), size.size, sums.shape[1] - 1
+    between, within = (1.0, 1e-6) if n > groups else (0.0, 1.0)
+    for _ in range(5):
+        share = between / (size * between + within)
+        normal = sums.sum(axis=0) - (share[:, None] * first).T @ first
+        normal += two_level.LEAST * np.diag(np.diag(sums.sum(axis=0)))
+        root = root_of(normal[:p, :p])
+        beta = cho_solve((root, True), normal[:p, p])
+        left = np.append(-beta, 1.0)
+        mean = first @ left / size
+        squares = np.maximum(np.einsum("gij,i,j->g", sums, left, left), 0)
+        inside = np.maximum(squares - size * mean**2, 0).sum()
+        within = max(inside / (n - groups) if n > groups else squares.sum() / df, LEAST)
+        between = max((mean**2).mean() - within * (1 / size).mean(), 0.0) if n > groups else 0.0
+    factor = np.sqrt(within) * np.linalg.inv(root).T
+    effects = size * between / (size * between + within) * mean
+    return Mixed(beta, factor, np.array([[between]]), effects[:, None], within, df, sums)
