@@ -384,6 +384,15 @@ def test_where_clusters_do_not_differ_none_are_invented():
     assert average(lambda d: icc(d, "y"), ms.synthesize(data, 10, cluster="g", seed=1)) < 0.05
 
 
+def test_leaves_do_not_single_out_small_clusters():
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(300), 4)
+    data = pd.DataFrame({"g": g, "w": rng.normal(size=300)[g], "x": rng.normal(size=1200), "y": rng.normal(size=1200)})
+    result = ms.synthesize(data, 6, cluster="g", seed=1)
+    # The means of four rows differ by chance alone, which is not what clusters are like.
+    assert average(lambda d: (icc(d, "x") + icc(d, "y")) / 2, result) < 0.06
+
+
 def test_how_cluster_means_go_together_is_kept(complete):
     def between(frame: pd.DataFrame) -> float:
         by_cluster = frame.groupby("g")[["w", "y"]].mean()
