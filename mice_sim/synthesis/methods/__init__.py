@@ -46,12 +46,22 @@ from mice_sim.synthesis.methods.rf import RandomForest
 from mice_sim.synthesis.methods.ri import RandomIndicator
 from mice_sim.synthesis.methods.sample import Sample
 from mice_sim.synthesis.methods.sqrtnorm import SqrtNorm
+from mice_sim.synthesis.methods.two_level_bin import TwoLevelBin
 from mice_sim.synthesis.methods.two_level_cart import TwoLevelCart
 from mice_sim.synthesis.methods.two_level_heckman import TwoLevelHeckman
+from mice_sim.synthesis.methods.two_level_lmer import TwoLevelLmer
+from mice_sim.synthesis.methods.two_level_norm import TwoLevelNorm
+from mice_sim.synthesis.methods.two_level_pan import TwoLevelPan
+from mice_sim.synthesis.methods.two_level_pmm import TwoLevelPmm
 
 METHODS: dict[str, type[Method]] = {
+    "2l.bin": TwoLevelBin,
     "2l.cart": TwoLevelCart,
     "2l.heckman": TwoLevelHeckman,
+    "2l.lmer": TwoLevelLmer,
+    "2l.norm": TwoLevelNorm,
+    "2l.pan": TwoLevelPan,
+    "2l.pmm": TwoLevelPmm,
     "2lonly.cart": TwoLevelOnlyCart,
     "2lonly.mean": TwoLevelOnlyMean,
     "2lonly.norm": TwoLevelOnlyNorm,
