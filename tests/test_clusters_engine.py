@@ -333,6 +333,14 @@ def test_imputed_popularity_is_as_alike_within_schools_as_it_should_be(pupils):
     assert np.isin(result.sets[:, 1], pupils["popular"].dropna()).all()
 
 
+def test_what_makes_imputed_pupils_popular_is_what_made_the_real_ones(pupils):
+    """The effects in the complete data (Oberman); texp says less of girls."""
+    result = ms.impute(pupils, 5, maxit=1, method={"popular": "2l.cart"}, cluster="school", seed=1)
+    pooled = ms.pool(result.fit("popular ~ sex * texp + (1 + sex | school)", model="mixed"))
+    truth = [3.314, 1.330, 0.110, -0.034]
+    assert (np.abs(pooled["estimate"][:4] - truth) < 2 * pooled["std_error"][:4]).all()
+
+
 @pytest.mark.parametrize("mode", ["linked", "sequential"])
 def test_synthetic_pupils_are_as_alike_within_schools_as_real_ones(pupils, mode):
     known = pupils.dropna()
