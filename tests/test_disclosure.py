@@ -14,12 +14,12 @@ from mice_sim.assessment.copies import ALL_COLUMNS
 from mice_sim.assessment.data import pair
 from mice_sim.assessment.nearest import Index, Metric
 
-# Keys and target of nine people and eight synthetic records:
+# Keys and target of nine people and nine synthetic records:
 #
 #   real                         synthetic                      q    d  s   what is learned
 #   a x: 1 1 2                   a x: 1 1                       ax   3  2   "1": right for two people, wrong for one
 #   a y: 3                       a y: 3                         ay   1  1   "3": right, of a replicated unique
-#   b x: 1                       b x: 2                         bx   1  1   "2": wrong, of a replicated unique
+#   b x: 1                       b x: 2 2                       bx   1  2   "2": wrong, of a unique
 #   b y: 2 2                     b y: 2 3                       by   2  2   nothing for sure
 #   c x: 3 3                     (none)                         cx   2  0   nothing
 #   (none)                       c y: 1 1                       cy   0  2
@@ -32,7 +32,7 @@ def table(text: str) -> pd.DataFrame:
 
 
 REAL = table("ax1 ax1 ax2 ay3 bx1 by2 by2 cx3 cx3")
-SYNTHETIC = table("ax1 ax1 ay3 bx2 by2 by3 cy1 cy1")
+SYNTHETIC = table("ax1 ax1 ay3 bx2 by2 by3 cy1 cy1 bx2")
 
 
 def test_the_measures_are_those_worked_by_hand():
@@ -40,18 +40,18 @@ def test_the_measures_are_those_worked_by_hand():
     nine = 100 / 9
     expected = {
         "UiO": 2 * nine,  # ay, bx
-        "UiS": 100 * 2 / 8,  # ay, bx
+        "UiS": 1 * nine,  # ay
         "UiOiS": 2 * nine,
-        "repU": 2 * nine,
+        "repU": 1 * nine,  # ay
         "Dorig": 6 * nine,  # all but the three of ax
-        "Dsyn": 100 * 6 / 8,  # all but the two of by
+        "Dsyn": 7 * nine,  # all but the two of by
         "iS": 7 * nine,  # all but the two of cx
         "DiS": 5 * nine,  # ax, ay, bx
         "DiSCO": 3 * nine,  # two of ax, ay
         "DiSDiO": 1 * nine,  # ay: in ax one person differs
         "baseCAPd": 100 * 3 * (1 / 3) ** 2,  # three of each
         "CAPd": nine * (2 / 3 + 2 / 3 + 1 / 3 + 1 + 1 + 1 + 1 + 1 + 1),
-        "CAPs": 100 / 8 * (1 + 1 + 1 + 1 + 1 / 2 + 1 / 2 + 1 + 1),
+        "CAPs": nine * (1 + 1 + 1 + 1 + 1 + 1 / 2 + 1 / 2 + 1 + 1),
         "DCAP": nine * (1 + 1 + 0 + 1 + 0 + 1 / 2 + 1 / 2 + 0 + 0),
         "TCAP": 100 * 3 / 7,
     }
@@ -61,7 +61,7 @@ def test_the_measures_are_those_worked_by_hand():
 def test_it_says_who_is_at_risk():
     found = ms.disclosure([SYNTHETIC, SYNTHETIC.drop(index=2)], REAL, keys=["g", "h"], target="t")
     assert found.at_risk("DiSCO").to_dict() == {0: 1.0, 1: 1.0, 3: 0.5}
-    assert found.at_risk("repU").to_dict() == {4: 1.0, 3: 0.5}
+    assert found.at_risk("repU").to_dict() == {3: 0.5}
     assert found.at_risk("DiSCO", share=0.5).index.tolist() == [0, 1]
     with pytest.raises(MiceSimError, match="DCAP"):
         found.at_risk("DCAP")
@@ -143,27 +143,28 @@ def test_copies_are_counted_by_hand():
 
 def test_replicated_uniques_are_unique_in_both():
     found = ms.replicated_uniques(SYNTHETIC, REAL)
-    # Whole records: ax2 ay3 bx1 are unique in the data, ay3 bx2 by2 by3 in the set.
-    assert found.table.loc[1].to_dict() == {"original": 3, "synthetic": 4, "replicated": 1, "percent": 100 / 8}
+    # Whole records: ax2 ay3 bx1 are unique in the data, ay3 by2 by3 in the set.
+    assert found.table.loc[1].to_dict() == {"original": 3, "synthetic": 3, "replicated": 1, "percent": 100 / 9}
     assert np.flatnonzero(found.records[1]).tolist() == [3]
     assert np.flatnonzero(found.replicates[0]).tolist() == [2]
     by_keys = ms.replicated_uniques(SYNTHETIC, REAL, keys=["g", "h"])
-    assert np.flatnonzero(by_keys.records[1]).tolist() == [3, 4]
+    assert np.flatnonzero(by_keys.records[1]).tolist() == [3]
 
 
 def test_tau_is_counted_by_hand():
-    # Cells of g × h: real ax 3, ay 1, bx 1, by 2, cx 2, cy 0; synthetic 2, 1, 1, 2, 0, 2.
+    # Cells of g × h: real ax 3, ay 1, bx 1, by 2, cx 2, cy 0; synthetic 2, 1, 2, 2, 0, 2.
     found = ms.tau(SYNTHETIC, REAL, columns=["g", "h"], k=[1, 2, 3])
-    assert found.loc[1, ["tau1", "tau2", "tau3", "tau4"]].tolist() == [2 / 6, 2 / 6, 1, 1]
-    assert found.loc[2, ["tau1", "tau2", "tau3", "tau4"]].tolist() == [3 / 6, 2 / 6, 1 / 2, 1 / 3]
+    assert found.loc[1, ["tau1", "tau2", "tau3", "tau4"]].tolist() == [1 / 6, 2 / 6, 1 / 2, 1]
+    assert found.loc[2, ["tau1", "tau2", "tau3", "tau4"]].tolist() == [4 / 6, 2 / 6, 1 / 2, 1 / 4]
     assert found.loc[3, ["tau1", "tau2", "tau3"]].tolist() == [0, 1 / 6, 0]
     assert np.isnan(found.loc[3, "tau4"])
-    # A second set with one more record in ay: mean counts 2, 1.5, 1, 2, 0, 2.
+    # A second set with one more record in ay: mean counts 2, 1.5, 2, 2, 0, 2.
     two = [SYNTHETIC, pd.concat([SYNTHETIC, SYNTHETIC[2:3]])]
     close, wide = (ms.tau(two, REAL, columns=["g", "h"], k=[1], d=d).loc[1] for d in (0.25, 0.5))
-    assert close[["tau3_mean", "tau4_mean"]].tolist() == [1 / 2, 1]
-    assert wide[["tau3_mean", "tau4_mean"]].tolist() == [1, 1]
-    assert close[["tau3", "tau4"]].tolist() == [3 / 4, 1]
+    assert close["tau3_mean"] == 0
+    assert np.isnan(close["tau4_mean"])
+    assert wide[["tau3_mean", "tau4_mean"]].tolist() == [1 / 2, 1]
+    assert close[["tau3", "tau4"]].tolist() == [1 / 4, 1]
 
 
 # ---- the paper's data

@@ -7,7 +7,7 @@ the holdout too is knowledge about the population; only the difference is a leak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -33,20 +33,30 @@ TINY = 1e-9
 class Scene:
     """What attackers know: all synthetic records, and people who are in the data or not.
 
-    data : the real data and the sets. made : float64 (columns, rows of all sets). holdout : float64 (columns, rows).
-    members, others : numbers of the real and the held-out records that are attacked, of equal number, ascending.
+    data : the real data and the sets. labels : of the real records. made : float64 (columns, rows of all sets).
+    holdout : float64 (columns, rows). members, others : numbers of the real and the held-out records that are attacked,
+    of equal number, ascending. seed : of all random choices.
     """
 
     data: Assessed
+    labels: pd.Index
     made: np.ndarray
     holdout: np.ndarray
     members: np.ndarray
     others: np.ndarray
+    seed: int
 
     @property
     def people(self) -> tuple[np.ndarray, np.ndarray]:
         """The values (columns, rows) of both kinds of people."""
         return self.data.original[:, self.members], self.holdout[:, self.others]
+
+    def limited(self, limit: int | None) -> Scene:
+        """Return the same scene with at most so many people of each kind, drawn at random if there are more."""
+        n, held = self.data.n, self.holdout.shape[1]
+        size = min(n, held, limit or n)
+        members, others = _sample(n, size, self.seed, "members"), _sample(held, size, self.seed, "others")
+        return replace(self, members=members, others=others)
 
 
 def set_scene(synthetic, original, holdout: pd.DataFrame, limit: int | None, seed: int) -> Scene:
@@ -56,14 +66,9 @@ def set_scene(synthetic, original, holdout: pd.DataFrame, limit: int | None, see
     if not isinstance(holdout, pd.DataFrame):
         raise MiceSimError(f"The holdout is of type {type(holdout).__name__}; give a frame of real records.")
     held = pair(holdout, Table(data.columns, data.original).to_pandas()).sets[0]
-    size = min(data.n, held.shape[1], limit or data.n)
-    return Scene(
-        data,
-        np.concatenate(data.sets, axis=1),
-        held,
-        _sample(data.n, size, seed, "members"),
-        _sample(held.shape[1], size, seed, "others"),
-    )
+    made = data.sets[0] if data.m == 1 else np.concatenate(data.sets, axis=1)
+    none = np.zeros(0, int)
+    return Scene(data, record_index(synthetic, original, data), made, held, none, none, seed).limited(limit)
 
 
 def _sample(n: int, size: int, seed: int, purpose: str) -> np.ndarray:
@@ -138,11 +143,14 @@ def closest_record(
         are looked up, drawn at random if there are more; None for all. Of data and holdout the larger is cut to the
         other's size at random. seed : of these draws.
     """
-    data = pair(synthetic, original)
-    scene = set_scene(synthetic, original, holdout, None, seed)
-    metric = Metric.of(data, by_rank, scene.holdout)
+    return closest_in(set_scene(synthetic, original, holdout, None, seed), by_rank, limit)
+
+
+def closest_in(scene: Scene, by_rank: bool, limit: int | None) -> ClosestRecord:
+    """Return what `closest_record` does, of a scene without a limit."""
+    metric = Metric.of(scene.data, by_rank, scene.holdout)
     k = scene.made.shape[1]
-    rows = _sample(k, min(k, limit or k), seed, "synthetic")
+    rows = _sample(k, min(k, limit or k), scene.seed, "synthetic")
     queries = metric.points(scene.made[:, rows])
     real, held = (Index.of(metric.points(people)).nearest(queries) for people in scene.people)
     distance, closest = real[0][:, 0], real[1][:, 0]
@@ -161,7 +169,7 @@ def closest_record(
     ).T
     found = pd.DataFrame({"record": scene.members[closest[closer]], "distance": distance[closer]})
     records = found.groupby("record")["distance"].agg(times="size", distance="min").sort_values("distance")
-    records.index = record_index(synthetic, original, data)[records.index]
+    records.index = scene.labels[records.index]
     return ClosestRecord(
         share, std_error, float(z), float(stats.norm.sf(z)), table, records, rows.size, scene.members.size
     )
@@ -208,14 +216,18 @@ def membership_inference(
 
     Parameters are those of `closest_record`; level : of the intervals.
     """
-    scene = set_scene(synthetic, original, holdout, limit, seed)
+    return membership_in(set_scene(synthetic, original, holdout, limit, seed), by_rank, limit, level)
+
+
+def membership_in(scene: Scene, by_rank: bool, limit: int | None, level: float) -> Membership:
+    """Return what `membership_inference` does, of a scene with this limit."""
     metric = Metric.of(scene.data, by_rank, scene.holdout)
     halves = np.zeros(scene.holdout.shape[1], bool)
-    halves[_sample(halves.size, halves.size // 2, seed, "reference")] = True
+    halves[_sample(halves.size, halves.size // 2, scene.seed, "reference")] = True
     if not halves.any():
         raise MiceSimError("The holdout has one row; hold out more, half of them serve as the attacker's reference.")
     others = np.flatnonzero(~halves)
-    others = others[_sample(others.size, min(others.size, limit or others.size), seed, "outsiders")]
+    others = others[_sample(others.size, min(others.size, limit or others.size), scene.seed, "outsiders")]
     points = metric.points(np.concatenate([scene.people[0], scene.holdout[:, others]], axis=1))
     made = Index.of(metric.points(scene.made)).nearest(points)[0][:, 0]
     reference = Index.of(metric.points(scene.holdout[:, halves])).nearest(points)[0][:, 0]
@@ -223,8 +235,7 @@ def membership_inference(
     size = scene.members.size
     rows = {name: _auc(score[:size], score[size:], level) for name, score in scores.items()}
     ranks = {name: np.searchsorted(np.sort(score[size:]), score[:size]) / others.size for name, score in scores.items()}
-    labels = record_index(synthetic, original, scene.data)[scene.members]
-    return Membership(pd.DataFrame(rows).T.rename_axis("attack"), pd.DataFrame(ranks, labels))
+    return Membership(pd.DataFrame(rows).T.rename_axis("attack"), pd.DataFrame(ranks, scene.labels[scene.members]))
 
 
 def _auc(members: np.ndarray, others: np.ndarray, level: float) -> dict[str, float]:
@@ -280,13 +291,13 @@ def attribute_inference(
     chosen = scene.data.only(secrets).names
     rows = {}
     for name in chosen:
-        told, naive = guess_secret(scene, name, known, tolerance, by_rank, seed)
+        told, naive = guess_secret(scene, name, known, tolerance, by_rank)
         rows[name] = risks(told[0], told[1], naive, level)
     return pd.DataFrame(rows).T.rename_axis("secret")
 
 
 def guess_secret(
-    scene: Scene, name: str, known: Sequence[str] | None, tolerance: float, by_rank: bool, seed: int
+    scene: Scene, name: str, known: Sequence[str] | None, tolerance: float, by_rank: bool
 ) -> tuple[list[np.ndarray], float]:
     """Return whose secret is told, bool for each of the scene's people of both kinds, and the share by guessing."""
     others = [other for other in known or scene.data.names if known is not None or other != name]
@@ -304,7 +315,7 @@ def guess_secret(
         for people in scene.people
     ]
     secret = scene.people[0][j]
-    random = streams.stream(seed, "assessment", "guess", name).choice(scene.made[j], secret.size)
+    random = streams.stream(scene.seed, "assessment", "guess", name).choice(scene.made[j], secret.size)
     return told, float(np.mean(_told(random, secret, slack)))
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from mice_sim.assessment.attacks import closest_record, exceeds, guess_secret, membership_inference, set_scene
+from mice_sim.assessment.attacks import Scene, closest_in, exceeds, guess_secret, membership_in, set_scene
 from mice_sim.assessment.cells import Cells, cells, column_cells
 from mice_sim.assessment.copies import ALL_COLUMNS
 from mice_sim.assessment.data import Assessed, pair
 from mice_sim.errors import MiceSimError
+from mice_sim.synthesis.spec import whole
 
 NEEDS_HOLDOUT = "copied records, single values, secrets told, closest records and membership"
 
@@ -42,7 +43,7 @@ class Leaks:
     def __repr__(self) -> str:
         said = f"{len(self.alarms)} of {len(self.table)} tests raise an alarm (any by chance in {self.rate:.0%})"
         shown = self.alarms if len(self.alarms) else self.table.sort_values("p").head()
-        return "\n".join([said, repr(shown), *self.notes])
+        return "\n".join([said, shown.round(4).to_string(), *self.notes])
 
 
 def leaks(
@@ -75,11 +76,13 @@ def leaks(
         raise MiceSimError(f"rate is {rate}; give a share between 0 and 1, such as 0.05.")
     data = pair(synthetic, original)
     rows = _by_order(data)
+    whole("limit", limit)
     notes = [] if rows else ["Sets have other numbers of records than the data: own values were not tested."]
     if holdout is None:
         notes.append(f"There is no holdout: {NEEDS_HOLDOUT} were not tested.")
     else:
-        rows += _against_holdout(synthetic, original, holdout, limit, seed)
+        del data  # which the scene holds itself
+        rows += _against_holdout(set_scene(synthetic, original, holdout, None, seed), limit)
     table = pd.DataFrame(rows, columns=["measure", "column", "found", "expected", "p"]).set_index(["measure", "column"])
     table["adjusted"] = _holm(table["p"].to_numpy(float))
     table["alarm"] = table["adjusted"] <= rate
@@ -141,28 +144,31 @@ def _rank_correlation(data: Assessed, j: int) -> tuple[float, float, float]:
     return float(np.mean(found)), 0.0, float(stats.norm.sf(z / np.sqrt(len(found))))
 
 
-def _against_holdout(synthetic, original, holdout: pd.DataFrame, limit: int, seed: int) -> list[Row]:
-    scene = set_scene(synthetic, original, holdout, None, seed)
+def _against_holdout(scene: Scene, limit: int) -> list[Row]:
+    rows = _occurrences(scene)
+    few = scene.limited(limit)
+    if len(scene.data.columns) > 1:
+        for name in scene.data.names:
+            (members, others), _ = guess_secret(few, name, None, 0.0, True)
+            rows.append(("secrets told", name, members.mean(), others.mean(), exceeds(members, others)))
+    near = closest_in(scene, True, limit)
+    rows.append(("closest records", ALL_COLUMNS, near.share, 0.5, near.p))
+    if scene.holdout.shape[1] > 1:
+        for name, attack in membership_in(few, True, limit, 0.95).table.iterrows():
+            rows.append((f"membership by {name}", ALL_COLUMNS, attack["auc"], 0.5, attack["p"]))
+    return rows
+
+
+def _occurrences(scene: Scene) -> list[Row]:
+    """Return the tests for records and single values that occur in the sets."""
     n = scene.data.n
     # Real people of both kinds beside all synthetic records.
-    both = replace(
-        scene.data, original=np.concatenate([scene.data.original, scene.holdout], axis=1), sets=(scene.made,)
-    )
+    real = np.concatenate([scene.data.original, scene.holdout], axis=1)
+    both = replace(scene.data, original=real, sets=(scene.made,))
     rows = [("copied records", ALL_COLUMNS, *_occurs(cells(both), n, alone=False))]
     for column in scene.data.columns:
         if not column.is_factor:
             rows.append(("single values", column.name, *_occurs(column_cells(both, column.name), n, alone=True)))
-    few = set_scene(synthetic, original, holdout, limit, seed)
-    if len(few.data.columns) > 1:
-        for name in few.data.names:
-            (members, others), _ = guess_secret(few, name, None, 0.0, True, seed)
-            rows.append(("secrets told", name, members.mean(), others.mean(), exceeds(members, others)))
-    near = closest_record(synthetic, original, holdout=holdout, limit=limit, seed=seed)
-    rows.append(("closest records", ALL_COLUMNS, near.share, 0.5, near.p))
-    if scene.holdout.shape[1] > 1:
-        attacks = membership_inference(synthetic, original, holdout=holdout, limit=limit, seed=seed).table
-        for name, attack in attacks.iterrows():
-            rows.append((f"membership by {name}", ALL_COLUMNS, attack["auc"], 0.5, attack["p"]))
     return rows
 
 
