@@ -132,6 +132,25 @@ def test_complete_normal_data_have_the_posterior_of_a_multivariate_regression():
             assert stats.kstest(coefficient, stats.t(df, fit[i, c], scale).cdf).pvalue > 1e-4
 
 
+def test_cut_points_of_few_values_have_their_posterior():
+    """Flat priors of intercept and cut-point, by quadrature; twelve values tell little, so the priors matter."""
+    values = np.repeat([0.0, 1.0, 2.0], [5, 3, 4])
+    sampler = Sampler(Side((Variable("o", "ordered", values, ("0", "1", "2")),), np.ones((1, 12)), ("1",)))
+    rng = np.random.default_rng(7)
+    states = sampler.start(rng)
+    sampler.run(states, 1_000, rng, adapting=True)
+    trace = sampler.run(states, 40_000, rng)[:, [sampler.names.index("o ~ 1"), sampler.names.index("o cut 2")]]
+    b, c = np.meshgrid(np.linspace(-2.5, 3, 600), np.linspace(1e-3, 4, 800), indexing="ij")
+    shares = stats.norm.cdf(-b), stats.norm.cdf(c - b) - stats.norm.cdf(-b), stats.norm.sf(c - b)
+    density = shares[0] ** 5 * shares[1] ** 3 * shares[2] ** 4
+    density /= density.sum()
+    for drawn, grid in zip(trace.T, (b, c), strict=True):
+        error = drawn.std() / np.sqrt(effective_size(drawn[:, None]))
+        assert abs(drawn.mean() - (density * grid).sum()) < 4 * error < 0.03
+        below = (density * (grid < 0.6)).sum()
+        assert (drawn < 0.6).mean() == pytest.approx(below, abs=0.03)
+
+
 ONE = {"n": 50, "level_1": [("y", "continuous", 0), ("b", "binary", 2), ("o", "ordered", 4)]}
 NOMINAL = {"n": 50, "level_1": [("y", "continuous", 0), ("u", "unordered", 3), ("b", "binary", 2)]}
 TWO = {
