@@ -177,6 +177,8 @@ ORIGINS = {
     "sequential, proper": origin("sequential", proper=True),
     "sequential, partly": origin("sequential", complete=False),
     "two-step": origin("sequential", "two-step", r=2),
+    "two-step, r = 1": origin("sequential", "two-step"),
+    "two-step, r = 1, proper": origin("sequential", "two-step", proper=True),
 }
 
 

@@ -102,7 +102,13 @@ def test_fractions_of_missing_information_are_for_missing_data():
         ("reiter2003", 2, 0.096 + 0.005, 4 * (1 + 0.096 / 0.005) ** 2),
         ("reiter2002", 1, 0.048, np.inf),
         ("reiter2002", 2, 0.096, np.inf),
+        ("one_synthesis", 1, 0.03, 4),
+        ("one_synthesis", 2, 0.03 + 0.048, 4 * (0.078 / 0.03) ** 2),
         ("vinkvanbuuren2014", 1, 0.03, 4),
+        ("population", 1, 0.005, 4),
+        ("population", 2, 0.005, 4),
+        ("population_simple", 2, 0.0096, np.inf),
+        ("population_proper", 2, 3 * 0.0096, np.inf),
     ],
 )
 def test_the_variance_of_a_rule(rule, ratio, total, df):
@@ -218,25 +224,28 @@ def origin(mode="sequential", missing="none", proper=False, complete=True, r=1) 
 
 VALID = {
     origin("impute", "imputed", complete=False): {"rubin1987", "vinkvanbuuren2014"},
-    origin("linked"): {"reiter2003"},
-    origin("linked", proper=True): {"reiter2003"},
-    origin("linked", complete=False): {"reiter2003"},
+    origin("linked"): {"reiter2003", "population"},
+    origin("linked", proper=True): {"reiter2003", "population"},
+    origin("linked", complete=False): {"reiter2003", "population"},
     origin("linked", "one-step"): set(),
     origin("linked", "two-step"): set(),
     origin("linked", "two-step", r=2): {"reiter2004"},
-    origin(): {"reiter2003", "raab2016_simple"},
-    origin(missing="kept"): {"reiter2003", "raab2016_simple"},
-    origin(complete=False): {"reiter2003"},
-    origin(proper=True, complete=False): {"reiter2003"},
-    origin(proper=True): {"reiter2003", "rrr2003", "reiter2002", "raab2016_proper"},
+    origin(): {"reiter2003", "raab2016_simple", "population", "population_simple"},
+    origin(missing="kept"): {"reiter2003", "raab2016_simple", "population", "population_simple"},
+    origin(complete=False): {"reiter2003", "population"},
+    origin(proper=True, complete=False): {"reiter2003", "population"},
+    origin(proper=True): {"reiter2003", "rrr2003", "reiter2002", "raab2016_proper", "population", "population_proper"},
+    origin(missing="two-step"): {"one_synthesis"},
+    origin(missing="two-step", proper=True): {"rrr2003", "reiter2002"},
+    origin(missing="two-step", complete=False): set(),
     origin(missing="one-step"): set(),
     origin(missing="two-step", proper=True, r=3): {"reiter2004"},
     origin(missing="one-step", proper=True): {"rrr2003", "reiter2002"},
     origin(missing="one-step", proper=True, complete=False): set(),
 }
 DEFAULTS = ["rubin1987", "reiter2003", "reiter2003", "reiter2003", None, None, "reiter2004", "raab2016_simple",
-            "raab2016_simple", "reiter2003", "reiter2003", "raab2016_proper", None, "reiter2004", "reiter2002",
-            None]  # fmt: skip
+            "raab2016_simple", "reiter2003", "reiter2003", "raab2016_proper", "one_synthesis", "reiter2002", None,
+            None, "reiter2004", "reiter2002", None]  # fmt: skip
 
 
 @pytest.mark.parametrize(("made", "valid"), VALID.items())
@@ -266,6 +275,31 @@ def test_sets_of_unknown_origin_are_pooled_by_the_rule_that_is_named():
     assert choose_rule("rrr2003", None) == (RULES["rrr2003"], False)
     with pytest.raises(MiceSimError, match="give rule=, one of reiter2003, rubin1987"):
         choose_rule(None, None)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_one_synthesis_is_the_nested_rule_with_w_known(ratio):
+    """With r = 1 and fixed parameters, w is the variance of k new records, ū."""
+    nest = RULES["reiter2004"].total(Moments(0.048, 0.025, 5, np.inf, ratio, 1, 0.048))
+    assert RULES["one_synthesis"].total(Moments(0.048, 0.025, 5, np.inf, ratio)) == pytest.approx(nest)
+    drawn = RULES["reiter2004"].total(Moments(0.048, 0.025, 5, np.inf, ratio, 1, (1 + ratio) * 0.048))
+    assert RULES["rrr2003"].total(Moments(0.048, 0.025, 5, np.inf, ratio)) == pytest.approx(drawn)
+
+
+SINGLE = {"raab2016_simple", "raab2016_proper", "population_simple", "population_proper"}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_one_set_is_enough_for_rules_that_do_without_the_variance_between_sets(name):
+    rule = RULES[name]
+    assert (rule.least == 1) == (name in SINGLE)
+    if name in SINGLE:
+        found = pool_scalar([1.0], [0.04], name)
+        assert found["total"] == pytest.approx(rule.total(Moments(0.04, np.nan, 1)))
+        assert np.isfinite(found[["std_error", "ci_lower", "ci_upper"]]).all()
+    else:
+        with pytest.raises(MiceSimError, match="two"):
+            pool_scalar([1.0], [0.04], name, r=2 if rule.nested else 1)
 
 
 # ---- edges

@@ -94,6 +94,22 @@ def _population_total(s: Moments) -> Array:
     return (1 + 1 / s.m) * s.between
 
 
+def _one_synthesis_total(s: Moments) -> Array:
+    return (1 + 1 / s.m) * s.between + (s.ratio - 1) * s.within
+
+
+def _synthesis_total(s: Moments) -> Array:
+    return s.between / s.m
+
+
+def _synthesis_simple_total(s: Moments) -> Array:
+    return s.within / s.m
+
+
+def _synthesis_proper_total(s: Moments) -> Array:
+    return s.within * (1 + s.ratio) / s.m
+
+
 # ---- degrees of freedom
 
 
@@ -130,6 +146,10 @@ def _nested_df(s: Moments, total: Array) -> Array:
 
 def _population_df(s: Moments, total: Array) -> Array:
     return np.full(np.shape(total), s.m - 1.0)
+
+
+def _one_synthesis_df(s: Moments, total: Array) -> Array:
+    return (s.m - 1) * (total / ((1 + 1 / s.m) * s.between)) ** 2
 
 
 # ---- the registry
@@ -180,6 +200,9 @@ class Rule:
         return f"The rule '{self.name}' is not valid for {validity.describe(origin)}: {reason}; {remedy}."
 
 
+DERIVED = "derived and tested in experiments/pooling_rules"
+POPULATION = " (if the sample is the population)"
+
 # fmt: off
 RULES = {
     rule.name: rule
@@ -210,9 +233,18 @@ RULES = {
         # T = (1 + 1/m)B − b̄/r + ū over m imputations with r syntheses each.
         Rule("reiter2004", _nested_total, _nested_df, validity.needs_nests,
              "Reiter (2004), Survey Methodology 30, 235-242", nested=True),
+        # T = (1 + 1/m)b − (1 − k/n)ū: that of reiter2004 for r = 1, where w is not seen, but is ū for fixed parameters.
+        Rule("one_synthesis", _one_synthesis_total, _one_synthesis_df, validity.needs_one_synthesis, DERIVED),
         # T = (1 + 1/m)b, ν = m − 1: the sample is the population, and only the imputation is uncertain.
         Rule("vinkvanbuuren2014", _population_total, _population_df, validity.needs_imputed,
-             "Vink & van Buuren (2014), arXiv:1409.8542", proviso=" (if the sample is the population)"),
+             "Vink & van Buuren (2014), arXiv:1409.8542", proviso=POPULATION),
+        # T = b/m, ν = m − 1: the sample is the population, and only the synthesis is uncertain.
+        Rule("population", _synthesis_total, _population_df, validity.needs_synthetic, DERIVED, proviso=POPULATION),
+        # The same, where b is known to be ū, or (1 + k/n)ū.
+        Rule("population_simple", _synthesis_simple_total, _normal_df, validity.needs_new_plug_in, DERIVED, least=1,
+             proviso=POPULATION),
+        Rule("population_proper", _synthesis_proper_total, _normal_df, validity.needs_new_proper, DERIVED, least=1,
+             proviso=POPULATION),
     )
 }
 # fmt: on
@@ -230,10 +262,13 @@ def default_rule(origin: Origin) -> Rule:
 
     Imputed data: rubin1987. Two-step synthetic data: reiter2004. Sequential synthetic data in which every cell is
     replaced: raab2016_simple, or raab2016_proper if parameters were drawn, or reiter2002 if a joint model drew them and
-    the missing values together. All other synthetic data: reiter2003.
+    the missing values together. All other synthetic data: reiter2003. With one synthesis of every imputation:
+    one_synthesis, or reiter2002 if parameters were drawn.
     """
     if origin.mode == "impute":
         name = "rubin1987"
+    elif origin.missing == "two-step" and origin.r == 1 and origin.mode == "sequential":
+        name = "reiter2002" if origin.proper else "one_synthesis"
     elif origin.missing == "two-step":
         name = "reiter2004"
     elif origin.mode == "sequential" and origin.complete:

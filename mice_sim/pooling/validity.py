@@ -43,8 +43,10 @@ def needs_synthetic(origin: Origin) -> str | None:
 
 
 def _needs_all_new(origin: Origin, proper: bool) -> str | None:
-    if reason := needs_synthetic(origin):
-        return reason
+    return needs_synthetic(origin) or _needs_new_records(origin, proper)
+
+
+def _needs_new_records(origin: Origin, proper: bool) -> str | None:
     if origin.mode != "sequential":
         return "it is for new records, not for ones that stay linked to the real ones"
     if not origin.complete:
@@ -60,11 +62,24 @@ def needs_new_proper(origin: Origin) -> str | None:
 
 
 def needs_posterior(origin: Origin) -> str | None:
-    return None if is_joint(origin) else needs_new_proper(origin)
+    """One synthesis of every imputation, with parameters drawn anew, is a draw from the joint posterior too."""
+    if is_joint(origin):
+        return None
+    return _needs_new_records(origin, proper=True) if _is_nest_of_one(origin) else needs_new_proper(origin)
+
+
+def _is_nest_of_one(origin: Origin) -> bool:
+    return origin.mode != "impute" and origin.missing == "two-step" and origin.r == 1
 
 
 def needs_new_plug_in(origin: Origin) -> str | None:
     return _needs_all_new(origin, proper=False)
+
+
+def needs_one_synthesis(origin: Origin) -> str | None:
+    if not _is_nest_of_one(origin):
+        return "it is for synthetic data made in two steps, with one synthesis of every imputation"
+    return _needs_new_records(origin, proper=False)
 
 
 def needs_nests(origin: Origin) -> str | None:

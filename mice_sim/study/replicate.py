@@ -45,6 +45,7 @@ class Replicator:
         self.analyses = analyses.make(science["analysis"], science["pooling"], self.truth)
         self._given = science["analysis"]
         self.chosen = analyses.chosen(self._given, self.methods)
+        self._check_sets()
         singles = [self.sampled_as, *([COMPLETE] if self.ampute else [])]
         for name in self.methods:
             if name in (*singles, "original"):
@@ -59,10 +60,18 @@ class Replicator:
     def _specify(self, given: dict) -> Specification:
         # null takes an option away again, such as a tree's from a variant that grows none.
         options = {k: v for k, v in given.items() if k not in ("predictors", "sample") and v is not None}
-        spec = specify(self._typical(), predictor_matrix=given["predictors"], **options)
-        if spec.m < 2:
-            raise MiceSimError(f"m is {spec.m}; pooling needs at least two sets, so give synthesis.m=2 or more.")
-        return spec
+        return specify(self._typical(), predictor_matrix=given["predictors"], **options)
+
+    def _check_sets(self) -> None:
+        """Raise MiceSimError where a method makes fewer sets than a rule that pools them takes."""
+        for method, names in self.chosen.items():
+            for name in names:
+                rule, m = self.analyses[name].rule, self.methods[method].m
+                if rule and m < rule.least:
+                    raise MiceSimError(
+                        f"m is {m}; by the rule '{rule.name}' of analysis.{name} pooling needs at least two sets, so "
+                        "give synthesis.m=2 or more."
+                    )
 
     def _typical(self) -> Table:
         """Return rows that show what all samples are like: the reference, or the first of the samples it is made of.
