@@ -78,7 +78,7 @@ def test_large_groups_are_counted_and_left_out_on_demand():
 
 
 def test_a_missing_value_is_a_level_of_its_own():
-    real = pd.DataFrame({"key": [1.0, 2.0, np.nan], "target": [5.0, np.nan, 7.0]})
+    real = pd.DataFrame({"key": [0.0, 2.0, np.nan], "target": [0.0, np.nan, 7.0]})
     found = ms.disclosure(real, real, keys=["key"], target="target").table["mean"]
     assert found["repU"] == found["DiSCO"] == 100
 
