@@ -57,6 +57,15 @@ REFUSALS = [
     r"^'.*' is no finite number in \d+ rows; transform it otherwise\.$",
     r"^The formula of '.*' uses '.*', which is visited later; visit it first\.$",
     r"^The formulas or rules of .* refer to each other; break the circle\.$",
+    # Of clusters.
+    r"^Column '.*' is both .*, so it can't be drawn for whole clusters; give it a method for rows",
+    r"^'.*' has values in one cluster only, but the variance between clusters needs two or more;",
+    r"^The cluster column '.*' has \d+ missing values; fill them or drop the rows\.$",
+    r"^The cluster column '.*' keeps its \d+ values, so k can't be \d+; leave k out\.$",
+    r"^Strata are synthesised each by itself, so they can't share '.*'; leave out one\.$",
+    r"^'.*' has a formula, but its method '.*' reads the predictor matrix; leave out one\.$",
+    r"^The predictor matrix holds \d for '.*' predicting '.*', (whose clusters it names|but its method)",
+    r"^The clusters of '.*', '.*', are visited later; visit '.*' first\.$",
 ]
 
 
@@ -197,7 +206,12 @@ def calls(draw: st.DrawFn, frame: pd.DataFrame) -> dict[str, Any]:
         return {"mode": "sequential"}
     maker = Calls(draw, columns, frame)
     mode = draw(st.sampled_from(("impute", "linked", "sequential", "sequential")))
-    return {"m": draw(st.integers(1, 3)), "seed": draw(st.integers(0, 99)), **maker.common(mode), **maker.of(mode)}
+    call = {"m": draw(st.integers(1, 3)), "seed": draw(st.integers(0, 99)), **maker.common(mode), **maker.of(mode)}
+    if seldom(draw, 4):
+        # What rows in clusters can't have is asked for now and then.
+        unfit = () if seldom(draw, 8) else ("strata", "formulas", "k", "predictor_matrix")
+        call = {name: value for name, value in call.items() if name not in unfit} | maker.in_clusters()
+    return call
 
 
 class Calls:
@@ -291,10 +305,32 @@ class Calls:
         if self.rarely(3):
             words = ["cart", "cart.deviance", "rf", "sample", "pmm"]
             return self.draw(st.sampled_from([None, *words] if mode == "impute" else ["parametric", *words]))
-        suited = {
-            c.name: sorted(name for name, method in METHODS.items() if c.kind in method.kinds) for c in self.columns
-        }
+        one_level = {name: method for name, method in METHODS.items() if not method.two_level}
+        suited = {c.name: sorted(name for name, m in one_level.items() if c.kind in m.kinds) for c in self.columns}
         return {name: self.with_options(name, self.draw(st.sampled_from(known))) for name, known in suited.items()}
+
+    def in_clusters(self) -> dict[str, Any]:
+        """Methods for two levels, of rows in the clusters that some column names."""
+        complete = [name for name in self.names if not self.frame[name].isna().any()]
+        cluster = self.draw(st.sampled_from(complete if complete and not self.rarely(8) else self.names))
+        word = "2l" if self.rarely(4) else "2l."  # those of level 2 refuse columns that vary in clusters
+        own = {name: method for name, method in METHODS.items() if method.two_level and name.startswith(word)}
+        suited = {c.name: sorted(name for name, m in own.items() if c.kind in m.kinds) for c in self.columns}
+        options: dict[str, Any] = {"cluster": cluster}
+        if self.rarely(2):
+            options["method"] = {
+                n: self.with_options(n, self.draw(st.sampled_from(known)))
+                for n, known in suited.items()
+                if n != cluster
+            }
+        else:
+            options["method"] = None
+        if self.rarely(2) and len(self.names) > 1:
+            target = self.draw(st.sampled_from([n for n in self.names if n != cluster]))
+            others = [n for n in self.names if n not in (cluster, target)]
+            if isinstance(options["method"], dict) and others:
+                options["predictor_matrix"] = {target: {n: self.draw(st.integers(0, 4)) for n in others}}
+        return options
 
     def with_options(self, column: str, method: str) -> Any:
         """The method with the options that it can't do without."""
@@ -417,7 +453,8 @@ def check_saved(frame: pd.DataFrame, call: dict[str, Any]) -> None:
             check_refusal(str(refusal))
             return
         loaded = ms.load_synthesizer(path)
-    drawn = [which.generate(1, 5, seed=1) for which in (synthesizer, loaded)]
+    rows: dict[str, Any] = {"given": frame[[call["cluster"]]]} if "cluster" in call else {"k": 5}
+    drawn = [which.generate(1, seed=1, **rows) for which in (synthesizer, loaded)]
     np.testing.assert_array_equal(drawn[0].sets, drawn[1].sets)
     pd.testing.assert_frame_equal(drawn[0].completed(1), drawn[1].completed(1))
 
@@ -431,7 +468,7 @@ def check_constraints(call: dict[str, Any], result: ms.api.Sets, data: np.ndarra
         if isinstance(spec.where, np.ndarray):
             drawn &= spec.where.any(axis=1, keepdims=True)
     by_name = dict(zip(names, data, strict=True))
-    drawn[list(spec.strata)] = False
+    drawn[[*spec.strata, *([] if spec.cluster is None else [spec.cluster])]] = False
     for j, (low, high) in spec.bounds.items():
         cells = data[j, drawn[j]]
         excepted = [*spec.special.get(j, ()), *(rule.value for rule in spec.rules if rule.target == j)]
