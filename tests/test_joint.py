@@ -514,7 +514,7 @@ def test_a_declared_interaction_survives_and_an_undeclared_one_does_not():
     assert abs(slope(ms.synthesize(data, **options))[0]) < 0.15
     holes = kept.mask(rng.random(kept.shape) < [0.1, 0.3, 0.2, 0.0])
     estimate, error = slope(ms.impute(holes, **options, **declared))
-    assert abs(estimate - 0.6) < 4 * error < 0.4
+    assert abs(estimate - 0.6) < 2 * error < 0.2
     assert slope(ms.impute(holes, **options))[0] < 0.45
 
 
