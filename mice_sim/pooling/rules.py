@@ -195,13 +195,17 @@ class Rule:
         reason = self.unfit(origin)
         if reason is None:
             return None
-        valid = [f"'{rule.name}'{rule.proviso}" for rule in RULES.values() if rule.unfit(origin) is None]
-        remedy = f"use {' or '.join(valid)}" if valid else "make two or more syntheses of every imputation"
+        by_proviso: dict[str, list[str]] = {}
+        for rule in sorted(RULES.values(), key=lambda rule: rule.proviso):  # stable: those that always hold come first
+            if rule.unfit(origin) is None:
+                by_proviso.setdefault(rule.proviso, []).append(f"'{rule.name}'")
+        valid = [f"{proviso}{' or '.join(names)}" for proviso, names in by_proviso.items()]
+        remedy = f"use {' or, '.join(valid)}" if valid else "make two or more syntheses of every imputation"
         return f"The rule '{self.name}' is not valid for {validity.describe(origin)}: {reason}; {remedy}."
 
 
 DERIVED = "derived and tested in experiments/pooling_rules"
-POPULATION = " (if the sample is the population)"
+POPULATION = "if the sample is the population, "
 
 # fmt: off
 RULES = {
