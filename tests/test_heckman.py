@@ -180,7 +180,7 @@ def test_the_chain_draws_from_the_posterior(config, n, size, cycles):
     mean, error, sd = by_importance(states, rows, binary, clusters, size)
     error = np.hypot(error, sd * np.sqrt([correlation_time(trace) / len(states) for trace in states.T]))
     assert (np.abs(states.mean(axis=0) - mean) < 4 * error).all()
-    assert np.log(states.std(axis=0) / sd) == pytest.approx(0, abs=0.15)
+    assert np.log(states.std(axis=0) / sd) == pytest.approx(0, abs=0.25)  # sds near 0 have long logarithms
 
 
 @pytest.mark.parametrize("kind", ["continuous", "binary"])
@@ -379,8 +379,8 @@ def test_intervals_cover_in_small_samples():
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_intervals_cover_at_every_correlation(binary, rho):
-    found = coverage(POPULATION | {"binary": binary, "rho": rho}, "heckman", 400, 20, 200)
-    assert found == pytest.approx(0.95, abs=0.045)
+    found = coverage(POPULATION | {"binary": binary, "rho": rho}, "heckman", 250, 10, 200)
+    assert found == pytest.approx(0.95, abs=0.05)
 
 
 # ---- where little can be fitted

@@ -42,14 +42,14 @@ class Row:
 ONE_LEVEL = (
     Row("selection", "linear", "(Intercept)", "Intercept"),
     Row("selection", "linear", "x", "Slope"),
-    Row("selection_binary", "linear", "(Intercept)", "Binary: intercept"),
-    Row("selection_binary", "linear", "x", "Binary: slope"),
+    Row("selection_binary", "logistic", "(Intercept)", "Binary: intercept"),
+    Row("selection_binary", "logistic", "x", "Binary: slope"),
 )
 TWO_LEVELS = (
-    Row("selection_two_level", "linear", "(Intercept)", "Intercept"),
-    Row("selection_two_level", "linear", "x", "Slope"),
-    Row("selection_two_level", "linear", "var(cluster, (Intercept))", "Variance between"),
-    Row("selection_two_level", "linear", "var(residual)", "Variance within"),
+    Row("selection_two_level", "mixed", "(Intercept)", "Intercept"),
+    Row("selection_two_level", "mixed", "x", "Slope"),
+    Row("selection_two_level", "mixed", "var(cluster, (Intercept))", "Variance between"),
+    Row("selection_two_level", "mixed", "var(residual)", "Variance within"),
 )
 
 
