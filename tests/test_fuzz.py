@@ -57,6 +57,8 @@ REFUSALS = [
     r"^'.*' is no finite number in \d+ rows; transform it otherwise\.$",
     r"^The formula of '.*' uses '.*', which is visited later; visit it first\.$",
     r"^The formulas or rules of .* refer to each other; break the circle\.$",
+    r"^'.*' (has no missing values|is drawn apart from its being missing), so there is no selection to model;",
+    r"^The exclusion of '.*' names '.*', which does not predict it",
     # Of clusters.
     r"^Column '.*' is both .*, so it can't be drawn for whole clusters; give it a method for rows",
     r"^'.*' has values in one cluster only, but the variance between clusters needs two or more;",
@@ -65,6 +67,7 @@ REFUSALS = [
     r"^Strata are synthesised each by itself, so they can't share '.*'; leave out one\.$",
     r"^'.*' has a formula, but its method '.*' reads the predictor matrix; leave out one\.$",
     r"^The predictor matrix holds \d for '.*' predicting '.*', (whose clusters it names|but its method)",
+    r"^2l\.heckman of '.*' has the same slopes in all clusters, but the predictor matrix lets that of '.*' vary;",
     r"^The clusters of '.*', '.*', are visited later; visit '.*' first\.$",
 ]
 

@@ -161,7 +161,7 @@ def _scores(y: Target) -> np.ndarray:
     """Return what is averaged over a cluster, (n_fit, q): numbers, level numbers, or whether it is each level."""
     column: Column = y.column
     if column.kind == "unordered":
-        return (y.observed[:, None] == np.arange(1, column.n_levels)).astype(float)
+        return (y.observed[:, None] == np.arange(1, max(column.n_levels, 2))).astype(float)
     return within_range(y.values, y.rows)[y.rows, None]
 
 
