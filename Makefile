@@ -28,7 +28,7 @@ benchmark: $(ENV)
 	@$(BIN)/mice-sim benchmark --two-level
 
 oracle: $(ENV)
-	for name in rpart models ampute forest heckman level_2 methods_categorical methods_continuous mids mixed patterns pooling chains two_level; do \
+	for name in rpart models ampute copies forest heckman level_2 methods_categorical methods_continuous mids mixed patterns pooling chains two_level; do \
 	  Rscript tests/oracles/$$name.R tests/oracles || exit 1; done
 	for version in 3.13 3.15; do Rscript $(STUDY)/study.R mice-$$version 1 1000 $(STUDY)/mice_$$version.csv.gz; done
 

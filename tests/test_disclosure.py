@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ORACLES
 from scipy import stats
 
 import mice_sim as ms
@@ -174,30 +177,45 @@ def own_shares(boys, paper, mode, **options):
     return ms.copies(ms.synthesize(boys, mode=mode, **(paper | options)))
 
 
-# Own-value shares of one run of R with m = 5 on the completed boys, and on a bootstrap sample of them.
-ON_TRUTH = {"age": 0.20, "hgt": 0.22, "wgt": 0.21, "hc": 0.23, "gen": 0.81, "phb": 0.75, "tv": 0.59, "reg": 0.61}
-ON_SAMPLE = {"age": 0.39, "hgt": 0.40, "wgt": 0.40, "hc": 0.43, "gen": 0.87, "phb": 0.86, "tv": 0.73, "reg": 0.74}
+def whole_records(boys, paper, **options):
+    """Return the share of linked records that are their own, but for bmi, which the data have rounded."""
+    sets = ms.synthesize(boys, mode="linked", **(paper | options)).completed()
+    found = ms.copies([frame.drop(columns="bmi") for frame in sets], boys.drop(columns="bmi"))
+    return found.loc[ALL_COLUMNS, "own"]
+
+
+@pytest.fixture(scope="module")
+def r_copies() -> dict:
+    """Own-value shares of mice with 20 sets: oracles/copies.R."""
+    return json.loads((ORACLES / "copies.json").read_text(encoding="utf-8"))
+
+
+# Correlations of synthetic with real rows that one run of R printed.
 CORRELATIONS = {"age": 0.991, "hgt": 0.996, "wgt": 0.978, "hc": 0.973, "tv": 0.948}
 
 
-def test_linked_mode_shows_what_it_copies(boys, paper):
+def assert_alike(found: pd.DataFrame, shares: dict[str, float], m: int, r_m: int) -> None:
+    for column in ("age", "hgt", "wgt", "hc", "gen", "phb", "tv", "reg"):
+        error = np.sqrt(shares[column] * (1 - shares[column]) / 748 * (1 / m + 1 / r_m))
+        assert abs(found.loc[column, "own"] - shares[column]) < 4.5 * error, column
+
+
+def test_linked_mode_copies_as_much_as_mice(boys, paper, r_copies):
     found = own_shares(boys, paper, "linked", m=10, seed=3)
-    for column, share in ON_TRUTH.items():
-        # R's share is of 5 × 748 cells and printed to two decimals.
-        error = np.sqrt(share * (1 - share) / 748 * (1 / 5 + 1 / 10)) + 0.005
-        assert abs(found.loc[column, "own"] - share) < 4 * error, column
+    assert_alike(found, r_copies["truth"], 10, r_copies["m"])
     for column, r in CORRELATIONS.items():
         assert abs(found.loc[column, "r"] - r) < 0.006, column
-    assert found.loc[ALL_COLUMNS, "own"] < 0.0015
+    expected = r_copies["truth"]["records"]  # of 14,960 records
+    error = np.sqrt(expected / 748 * (1 / 30 + 1 / r_copies["m"]))
+    assert abs(whole_records(boys, paper, m=30, seed=5) - expected) < 4 * error
 
 
-def test_more_is_copied_from_a_bootstrap_sample(boys, paper, r_samples):
+def test_more_is_copied_from_a_bootstrap_sample(boys, paper, r_samples, r_copies):
     sample = boys.iloc[r_samples[0]].reset_index(drop=True)
-    found = own_shares(sample, paper, "linked", m=5, seed=4)
-    for column, share in ON_SAMPLE.items():
-        # Another sample than R's: its duplicates differ too.
-        assert abs(found.loc[column, "own"] - share) < 0.06, column
-    assert 0 < found.drop(index="bmi").loc[ALL_COLUMNS, "own"] < 0.006
+    assert_alike(own_shares(sample, paper, "linked", m=10, seed=4), r_copies["sample"], 10, r_copies["m"])
+    expected = r_copies["sample"]["records"]
+    error = np.sqrt(expected / 748 * (1 / 20 + 1 / r_copies["m"]))
+    assert abs(whole_records(sample, paper, m=20, seed=5) - expected) < 4 * error
 
 
 def test_sequential_records_are_nobodys(boys, paper):
@@ -381,6 +399,8 @@ def test_copying_one_record_in_a_hundred_raises_the_alarm():
     found = leaks(np.random.default_rng(1), plant, 1500)
     assert {("copied records", ALL_COLUMNS), ("single values", "height")} <= set(found.alarms.index)
     assert "own values" not in found.alarms.index  # they stand at other places
+    # Hardly anybody is alone with an age, though every age occurs.
+    assert found.table.loc[("single values", "age"), "found"] < 0.01
     assert found.table.loc[("copied records", ALL_COLUMNS), "found"] == 0.01
 
 

@@ -44,8 +44,8 @@ def test_the_stored_study_is_what_mice_gives(rule, tmp_path):
     np.testing.assert_allclose(again, stored, rtol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["ampute", "forest", "heckman", "level_2", "methods_categorical", "methods_continuous",
-                                  "mixed", "models", "patterns", "pooling"])  # fmt: skip
+@pytest.mark.parametrize("name", ["ampute", "copies", "forest", "heckman", "level_2", "methods_categorical",
+                                  "methods_continuous", "mixed", "models", "patterns", "pooling"])  # fmt: skip
 def test_what_is_stored_is_what_r_gives(name, tmp_path):
     run_r(ROOT / f"tests/oracles/{name}.R", tmp_path)
     assert (tmp_path / f"{name}.json").read_bytes() == (ROOT / f"tests/oracles/{name}.json").read_bytes()
