@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
@@ -120,6 +121,7 @@ def jackknife_variance(left_out: np.ndarray, axis: int) -> np.ndarray:
         return (m - 1) * left_out.var(axis=axis)
 
 
+@lru_cache(maxsize=8)
 def _others(m: int, r: int = 1) -> np.ndarray:
     """Row l lists the sets outside nest l of m nests of r sets."""
     return np.array([[i for i in range(m * r) if i // r != left_out] for left_out in range(m)])
