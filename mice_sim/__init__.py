@@ -17,6 +17,7 @@ _HOMES = {
     "Synthesizer": "mice_sim.synthesizer",
     "ampute": "mice_sim.data.amputed",
     "anova": "mice_sim.fits",
+    "assess": "mice_sim.release",
     "attribute_inference": "mice_sim.assessment",
     "closest_record": "mice_sim.assessment",
     "compare": "mice_sim.assessment.compare",

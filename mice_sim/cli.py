@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 import mice_sim
-from mice_sim import cli_people
+from mice_sim import cli_assess, cli_people
 from mice_sim.errors import MiceSimError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def main() -> None:
       schema        draft what the columns of a file are, for you to edit
       synthesize    write synthetic versions of a file
       impute        write versions of a file with its missing values filled in
+      assess        are synthetic files useful and safe? one page, before release
 
     \b
     A study's life:
@@ -70,7 +71,7 @@ def main() -> None:
 
     \b
     Exit codes: 0 done and complete; 1 wrong input; 2 wrong usage; 3 replicates
-    failed; 4 replicates are still missing; 5 hashes differ; 130 interrupted;
+    failed, or assess raises an alarm; 4 replicates are still missing; 5 hashes differ; 130 interrupted;
     143 terminated.
     """
 
@@ -497,7 +498,7 @@ def _report(directory: Path) -> None:
     show(Console(), summary, config, verdict, directory)
 
 
-for command in (cli_people.schema, cli_people.synthesize, cli_people.impute):
+for command in (cli_people.schema, cli_people.synthesize, cli_people.impute, cli_assess.assess):
     main.add_command(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -94,7 +94,7 @@ def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[st
 
     Parameters
     ----------
-    synthetic : a result of `synthesize`, a frame, or a list of frames of any numbers of rows.
+    synthetic : a result of `synthesize`, a frame, or a list of frames of any numbers of rows; or what `pair` returned.
     original : the real data; for a result the default is what it was made from. Its columns and levels may stand in
         another order, and the sets may lack some of its levels.
     kept : names of columns that were not synthesised; by default those that a result says so of, and in frames
@@ -102,6 +102,8 @@ def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[st
 
     Raises MiceSimError for frames without an original, and for other columns, kinds or levels.
     """
+    if isinstance(synthetic, Assessed):
+        return synthetic if kept is None else replace(synthetic, drawn=_all_but(kept, synthetic))
     result = hasattr(synthetic, "sets") and hasattr(synthetic, "original")
     if result and original is None:
         columns, values = synthetic.original.columns, synthetic.original.values
@@ -110,11 +112,15 @@ def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[st
         frames = synthetic.completed() if result else [synthetic] if isinstance(synthetic, pd.DataFrame) else synthetic
         columns, values, sets = _read(original, frames)
     drawn = _drawn_of_result(synthetic) if result and original is None else differ(values, sets)
-    if kept is not None:
-        table = Table(columns, values)
-        drawn = np.full(len(columns), True)
-        drawn[[table.index(name) for name in kept]] = False
-    return Assessed(columns, values, sets, drawn, synthetic.origin if result else None)
+    data = Assessed(columns, values, sets, drawn, synthetic.origin if result else None)
+    return data if kept is None else replace(data, drawn=_all_but(kept, data))
+
+
+def _all_but(kept: Sequence[str], data: Assessed) -> np.ndarray:
+    table = Table(data.columns, data.original)
+    drawn = np.full(len(data.columns), True)
+    drawn[[table.index(name) for name in kept]] = False
+    return drawn
 
 
 def _read(original: Any, frames: Any) -> tuple[tuple[Column, ...], np.ndarray, tuple[np.ndarray, ...]]:

@@ -134,7 +134,11 @@ def _cells(agreement: pd.DataFrame | None, verdicts: Sequence[str]) -> list[dict
 
 def inline_svg(file: Path, drawing: Drawing) -> Markup:
     """Return a figure as an element of the page: own ids, the page's colours, no fixed width."""
-    svg = file.read_text(encoding="utf-8")
+    return element(file.read_text(encoding="utf-8"), drawing)
+
+
+def element(svg: str, drawing: Drawing) -> Markup:
+    """Return the text of a figure's file as `inline_svg` does."""
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     for name, colour in PALETTE.items():
         svg = svg.replace(colour, f"var(--{name})")

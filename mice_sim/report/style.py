@@ -6,6 +6,7 @@ print. On the page every one of them is a CSS variable of its name, so that a da
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -235,3 +236,15 @@ def write(directory: Path, draw: Callable[[], list[Drawing]]) -> list[Drawing]:
                     directory / f"{drawing.name}.{kind}", dpi=200, metadata=metadata, transparent=kind == "svg"
                 )
     return drawings
+
+
+def svg(drawing: Drawing) -> str:
+    """Return a figure as the text of an SVG file."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        file = io.StringIO()
+        drawing.figure.savefig(file, format="svg", metadata=METADATA["svg"], transparent=True)
+    return file.getvalue()
