@@ -117,7 +117,8 @@ def pool_statistics(
 def jackknife_variance(left_out: np.ndarray, axis: int) -> np.ndarray:
     """Return (m−1)/m · Σ(θ_(l) − θ_(·))² over the leave-one-out values along `axis`."""
     m = left_out.shape[axis]
-    with np.errstate(invalid="ignore"):  # equal sets have infinite degrees of freedom
+    # Equal sets have infinite degrees of freedom; limits of a variance with hardly any are beyond bounds.
+    with np.errstate(invalid="ignore", over="ignore"):
         return (m - 1) * left_out.var(axis=axis)
 
 
