@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mice_sim.report.style import INK, Drawing, handle, offsets, panels, rule, styles, wilson, write
@@ -23,7 +22,7 @@ RESULTS = HERE.parents[1] / "results"
 BEGIN, END = "<!-- figure.py begins -->\n", "<!-- figure.py ends -->"
 # In the order of legends and tables; normal and logistic regression are one and the same method for two kinds of y.
 METHODS = ("sample", "complete_cases", "norm", "pmm", "2l_norm", "heckman", "2l_heckman")
-LABELS = {"norm": "norm, logreg", "2l_norm": "2l.norm", "2l_heckman": "2l.heckman"}
+LABELS = {"2l_norm": "2l.norm", "2l_heckman": "2l.heckman"}
 MEASURES = {"bias": "Bias", "emp_se": "Empirical SE", "coverage": "Coverage"}
 LEVEL = 0.95
 SEEN = 1.96
@@ -59,22 +58,24 @@ def read(study: str) -> pd.DataFrame:
     frame = frame[(frame["statistic"] == "estimate") & (frame["source"] != "original")].copy()
     frame["source"] = frame["source"].replace("logreg", "norm")
     if "data.rho_cluster" in frame:
-        frame["point"] = [f"{r:g}, {c:g}" for r, c in zip(frame["data.rho"], frame["data.rho_cluster"], strict=True)]
+        both = zip(frame["data.rho"], frame["data.rho_cluster"], strict=True)
+        frame["point"] = [f"{r:g}, {c:g}".replace("0.", ".") for r, c in both]
     else:
-        frame["point"] = [f"{r:g}" for r in frame["data.rho"]]
+        frame["point"] = [f"{r:g}".replace("0.", ".") for r in frame["data.rho"]]
     return frame
 
 
 def draw(name: str, rows: Sequence[Row], where: str, caption: str) -> Drawing:
     frames = {study: read(study) for study in {row.study for row in rows}}
     found = set().union(*(set(frame["source"]) for frame in frames.values()))
+    labels = LABELS | ({"norm": "norm, logreg"} if "selection_binary" in frames else {})
     looks = {
-        source: replace(look, label=LABELS.get(source, look.label))
+        source: replace(look, label=labels.get(source, look.label))
         for source, look in styles(METHODS, shown=found).items()
     }
     handles = [*(handle(look, solid=True) for look in looks.values()), rule("target")]
     figure, axes = panels(len(rows) * len(MEASURES), len(MEASURES), 1.35, handles)
-    shifts = dict(zip(looks, offsets(len(looks), 0.62), strict=True))
+    shifts = dict(zip(looks, offsets(len(looks), 0.75), strict=True))
     for i, row in enumerate(rows):
         frame = frames[row.study]
         frame = frame[(frame["analysis"] == row.analysis) & (frame["term"] == row.term)]
@@ -151,7 +152,6 @@ def main() -> None:
     before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     tables = "\n".join(table(row) for row in (*ONE_LEVEL, *TWO_LEVELS[:3]))
     readme.write_text(before + BEGIN + tables + END + rest.partition(END)[2], encoding="utf-8")
-    print(np.round(read("selection").pivot_table(index=["analysis", "term", "source"], columns="point"), 3).shape)
 
 
 if __name__ == "__main__":
