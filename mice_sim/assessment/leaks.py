@@ -145,7 +145,12 @@ def _rank_correlation(data: Assessed, j: int) -> tuple[float, float, float]:
 
 
 def _against_holdout(scene: Scene, limit: int) -> list[Row]:
-    rows = _occurrences(scene)
+    return _occurrences(scene) + by_neighbours(scene, limit)
+
+
+def by_neighbours(scene: Scene, limit: int) -> list[Row]:
+    """Return the tests that search for near records: secrets told, closest records, membership."""
+    rows: list[Row] = []
     few = scene.limited(limit)
     if len(scene.data.columns) > 1:
         for name in scene.data.names:

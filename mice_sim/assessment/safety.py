@@ -10,13 +10,14 @@ import pandas as pd
 from scipy.stats import binom
 
 from mice_sim import streams
-from mice_sim.assessment.attacks import exceeds
+from mice_sim.assessment.attacks import Scene, exceeds
 from mice_sim.assessment.cells import Cells, cells, column_cells
 from mice_sim.assessment.copies import ALL_COLUMNS, copies
 from mice_sim.assessment.data import Assessed, pair
 from mice_sim.assessment.disclosure import Disclosure, disclosure
 from mice_sim.assessment.findings import Finding, Tests, counted, number, share, worst
-from mice_sim.assessment.leaks import leaks
+from mice_sim.assessment.leaks import by_neighbours, leaks
+from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 
 KEY_GROUPS, TARGET_GROUPS = 20, 10  # that numbers are cut into: nobody knows an income to the cent
@@ -106,19 +107,12 @@ def _held(data: Assessed, holdout: pd.DataFrame) -> Assessed:
     """Return the same sets beside the people who were held out."""
     if not isinstance(holdout, pd.DataFrame) or len(holdout) < 2:
         raise MiceSimError("The holdout has too few records; give a frame of two real records or more.")
-    frame = _frame(data)
     try:
-        held = pair(holdout, frame).sets[0]
+        held = pair(holdout, Table(data.columns, data.original).to_pandas()).sets[0]
     except MiceSimError as error:
         told = str(error).replace("Synthetic set 1", "The holdout").replace("synthetic set 1", "the holdout")
         raise MiceSimError(told) from None
     return replace(data, original=held)
-
-
-def _frame(data: Assessed) -> pd.DataFrame:
-    from mice_sim.data import Table
-
-    return Table(data.columns, data.original).to_pandas()
 
 
 # ---- copies
@@ -238,7 +232,7 @@ class Disclosed:
     """What keys disclose of one target.
 
     percent, by_original : DiSCO and Dorig. held : DiSCO of the people who were held out, percent. p : of its being more
-    of the people in the data, NaN if nobody was held out. records : float64 (n,), shares of sets.
+    of the people in the data, NaN if nobody was held out. records : float32 (n,), shares of sets.
     """
 
     percent: float
@@ -262,7 +256,7 @@ def _disclosed(
         if not others:
             continue
         one = _disclosure(data, others, target)
-        mine, percent = one.records["DiSCO"].to_numpy(), float(one.table.at["DiSCO", "mean"])
+        mine, percent = one.records["DiSCO"].to_numpy(np.float32), float(one.table.at["DiSCO", "mean"])
         by_original, held_percent, p = float(one.table.at["Dorig", "mean"]), np.nan, np.nan
         if held is not None:
             other = _disclosure(held, others, target)
@@ -348,7 +342,7 @@ def _of_disclosed(disclosed: dict[str, Disclosed], tests: Tests, keys: Sequence[
 
 
 def _attack(data: Assessed, held: Assessed, limits: tuple[int, int], seed: int) -> pd.DataFrame:
-    """Return the tests of `leaks` that need a holdout and search for near records."""
+    """Return the tests of `leaks` that search for near records: a frame of found, expected and p."""
     synthetic, people = limits
     each = max(synthetic // data.m, 1)
     rng = streams.stream(seed, "assess", "attacked")
@@ -356,13 +350,11 @@ def _attack(data: Assessed, held: Assessed, limits: tuple[int, int], seed: int) 
         values if values.shape[1] <= each else values[:, np.sort(rng.permutation(values.shape[1])[:each])]
         for values in data.sets
     )
-    table = leaks(replace(data, sets=sets), holdout=_frame(held), limit=people, seed=seed).table
-    near = [name for name in dict.fromkeys(table.index.get_level_values(0)) if _is_near(name)]
-    return table.loc[near]
-
-
-def _is_near(measure: str) -> bool:
-    return measure in ("secrets told", "closest records") or measure.startswith("membership")
+    made = sets[0] if len(sets) == 1 else np.concatenate(sets, axis=1)
+    labels, none = pd.RangeIndex(data.n), np.zeros(0, int)
+    scene = Scene(replace(data, sets=sets), labels, made, held.original, none, none, seed).limited(None)
+    rows = by_neighbours(scene, people)
+    return pd.DataFrame(rows, columns=["measure", "column", "found", "expected", "p"]).set_index(["measure", "column"])
 
 
 def _of_attacks(attacked: pd.DataFrame, tests: Tests) -> list[Finding]:

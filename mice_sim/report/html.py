@@ -139,7 +139,7 @@ def inline_svg(file: Path, drawing: Drawing) -> Markup:
 
 def element(svg: str, drawing: Drawing) -> Markup:
     """Return the text of a figure's file as `inline_svg` does."""
-    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace("#ffffff", "var(--paper)")
     for name, colour in PALETTE.items():
         svg = svg.replace(colour, f"var(--{name})")
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)

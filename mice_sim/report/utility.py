@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ORIGINAL = Style(PALETTE["blue"], "-", "o", "Original")
-SHADES = ("#f7f7f7", "#f9d3b4", "#f0a36b", "#d55e00")
+SHADES = ("#f7f7f7", "#f9d3b4", "#f0a36b", "#d45e00")  # the last a shade off the palette, which the page swaps
 WORST = 10.0  # Raab, Nowok & Dibben (2021): standardised measures above it call for another synthesis
 WRITTEN = 16  # columns whose numbers have room in the cells
 
