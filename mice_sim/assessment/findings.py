@@ -39,8 +39,8 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Tests:
-    """All tests of a section.
+class Family:
+    """All tests of a section, which are adjusted together.
 
     p, by_name : {(name, subject): p}, adjusted by Holm (1979) over the section and over the tests of one name.
     rate : of false alarms in the section.
@@ -51,7 +51,7 @@ class Tests:
     rate: float
 
     @classmethod
-    def of(cls, p: Mapping[tuple[str, str], float], rate: float) -> Tests:
+    def of(cls, p: Mapping[tuple[str, str], float], rate: float) -> Family:
         """Adjust the tests; those without a p (NaN) were not made."""
         made = pd.Series({key: value for key, value in p.items() if not np.isnan(value)}, dtype=float)
         section = dict(zip(made.index, holm(made.to_numpy()), strict=True))

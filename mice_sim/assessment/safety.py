@@ -15,7 +15,7 @@ from mice_sim.assessment.cells import Cells, cells, column_cells
 from mice_sim.assessment.copies import ALL_COLUMNS, copies
 from mice_sim.assessment.data import Assessed, pair
 from mice_sim.assessment.disclosure import Disclosure, disclosure
-from mice_sim.assessment.findings import Finding, Tests, counted, number, share, worst
+from mice_sim.assessment.findings import Finding, Family, counted, number, share, worst
 from mice_sim.assessment.leaks import by_neighbours, leaks
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
@@ -68,7 +68,7 @@ def safety(
         order = order.reindex([("own values", name) for name in kept if ("own values", name) in order.index])
     limits = QUICK if quick else (SYNTHETIC, PEOPLE)
     attacked = None if held is None else _attack(data, held, limits, seed)
-    tests = Tests.of(
+    tests = Family.of(
         {
             ("copied records", ALL_COLUMNS): twins[ALL_COLUMNS].p,
             **({("keys", "keys"): identity.p} if identity else {}),
@@ -79,7 +79,7 @@ def safety(
         rate,
     )
     # Real values are what many methods give on purpose, so these tests stand by themselves and raise no alarm.
-    single = Tests.of({("single values", name): one.p for name, one in twins.items() if name != ALL_COLUMNS}, rate)
+    single = Family.of({("single values", name): one.p for name, one in twins.items() if name != ALL_COLUMNS}, rate)
     findings = [] if order is None else _of_order(order, tests, linked)
     findings.append(_of_copies(twins[ALL_COLUMNS], tests, data))
     if identity:
@@ -147,7 +147,7 @@ def _shared(codes: Cells) -> Shared:
     return Shared(float(np.mean(found)), float(np.mean(chance)), min(1.0, len(p) * min(p)))
 
 
-def _of_copies(found: Shared, tests: Tests, data: Assessed) -> Finding:
+def _of_copies(found: Shared, tests: Family, data: Assessed) -> Finding:
     verdict = tests.verdict("copied records", ALL_COLUMNS)
     return Finding(
         "disclosure", "copied records", ALL_COLUMNS,
@@ -164,7 +164,7 @@ def _mean(value: float, data: Assessed) -> str:
     return number(value) if data.m == 1 or value == 0 else f"{number(value)} (on average)"
 
 
-def _of_single(copied: pd.DataFrame, tests: Tests) -> list[Finding]:
+def _of_single(copied: pd.DataFrame, tests: Family) -> list[Finding]:
     off = [name for name in copied.index if tests.verdict("single values", str(name)) != "ok"]
     if not off:
         return []
@@ -190,7 +190,7 @@ def _named(names: Sequence[str]) -> str:
 # ---- the order of the records
 
 
-def _of_order(order: pd.DataFrame, tests: Tests, linked: bool) -> list[Finding]:
+def _of_order(order: pd.DataFrame, tests: Family, linked: bool) -> list[Finding]:
     findings = []
     for measure, rows in order.groupby(level=0, sort=False):
         off = rows[[tests.verdict(measure, name) == "alarm" for _, name in rows.index]]
@@ -281,7 +281,7 @@ def _key_cells(data: Assessed, keys: Sequence[str]) -> Cells:
     return cells(data, keys, _groups(data, keys))
 
 
-def _of_identity(found: Shared, tests: Tests, data: Assessed, keys: list[str]) -> Finding:
+def _of_identity(found: Shared, tests: Family, data: Assessed, keys: list[str]) -> Finding:
     percent = 100 * found.found / data.n
     verdict = worst([tests.verdict("keys", "keys"), "look" if percent > REPLICATED else "ok"])
     return Finding(
@@ -295,7 +295,7 @@ def _of_identity(found: Shared, tests: Tests, data: Assessed, keys: list[str]) -
     )  # fmt: skip
 
 
-def _of_disclosed(disclosed: dict[str, Disclosed], tests: Tests, keys: Sequence[str] | None) -> list[Finding]:
+def _of_disclosed(disclosed: dict[str, Disclosed], tests: Family, keys: Sequence[str] | None) -> list[Finding]:
     if not disclosed:
         return []
     knower = f"Who knows {_named(list(keys))} of a person" if keys else "Who knows all else of a person"
@@ -357,7 +357,7 @@ def _attack(data: Assessed, held: Assessed, limits: tuple[int, int], seed: int) 
     return pd.DataFrame(rows, columns=["measure", "column", "found", "expected", "p"]).set_index(["measure", "column"])
 
 
-def _of_attacks(attacked: pd.DataFrame, tests: Tests) -> list[Finding]:
+def _of_attacks(attacked: pd.DataFrame, tests: Family) -> list[Finding]:
     findings = []
     told = attacked[attacked.index.get_level_values(0) == "secrets told"]
     if len(told):

@@ -13,7 +13,7 @@ from mice_sim import streams
 from mice_sim.assessment.compare import compare, compare_fits
 from mice_sim.assessment.copies import ALL_COLUMNS
 from mice_sim.assessment.data import MISSING, Assessed, encode
-from mice_sim.assessment.findings import Finding, Tests, Verdict, counted, number, share
+from mice_sim.assessment.findings import Finding, Family, Verdict, counted, number, share
 from mice_sim.assessment.propensity import utility_gen
 from mice_sim.assessment.tabular import comparable, utility_tables
 from mice_sim.data import Column
@@ -56,7 +56,7 @@ def usefulness(data: Assessed, formulas: Sequence[str], rate: float, seed: int, 
     marginals = compare(data)
     fits = {formula: _fit(data, formula) for formula in formulas}
     lost = _lost(data)
-    tests = Tests.of(
+    tests = Family.of(
         {
             ("model of all", ALL_COLUMNS): float(model.loc["mean", "p_value"]),
             **{("column" if t.way == 1 else "pair", t.Index): t.p_value for t in tables.itertuples()},
@@ -87,7 +87,7 @@ def _sample(data: Assessed, seed: int) -> Assessed:
 # ---- all columns
 
 
-def _of_model(found: pd.DataFrame, tests: Tests, upper: float) -> Finding:
+def _of_model(found: pd.DataFrame, tests: Family, upper: float) -> Finding:
     s, auc = float(found.loc["mean", "S_pMSE"]), float(found.loc["mean", "AUC"])
     products = " and their products" if found.attrs["maxorder"] else ""
     how = "hardly" if auc < 0.55 else "somewhat" if auc < 0.65 else "clearly" if auc < 0.8 else "easily"
@@ -123,7 +123,7 @@ def _of_tree(found: pd.DataFrame) -> Finding:
 
 
 def _of_columns(
-    tables: pd.DataFrame, marginals: pd.DataFrame, tests: Tests, data: Assessed, upper: float
+    tables: pd.DataFrame, marginals: pd.DataFrame, tests: Family, data: Assessed, upper: float
 ) -> list[Finding]:
     ones = tables[tables["way"] == 1].sort_values("S_pMSE", ascending=False, kind="stable")
     off = [name for name in ones.index if tests.verdict("column", name) != "ok"]
@@ -154,7 +154,7 @@ def _of_columns(
     return found
 
 
-def _further(name: str, rest: pd.DataFrame, tests: Tests) -> Finding:
+def _further(name: str, rest: pd.DataFrame, tests: Family) -> Finding:
     s = float(rest["S_pMSE"].max())
     severe = [tests.verdict(name, subject, value >= LARGE) for subject, value in rest["S_pMSE"].items()]
     return Finding(
@@ -182,7 +182,7 @@ def _marginal(column: Column, rows: pd.DataFrame) -> str:
     )
 
 
-def _of_pairs(tables: pd.DataFrame, tests: Tests, data: Assessed, upper: float) -> list[Finding]:
+def _of_pairs(tables: pd.DataFrame, tests: Family, data: Assessed, upper: float) -> list[Finding]:
     pairs = tables[tables["way"] == 2].sort_values("S_pMSE", ascending=False, kind="stable")
     if pairs.empty:
         return []
@@ -274,7 +274,7 @@ def _lost(data: Assessed) -> dict[str, dict]:
     return found
 
 
-def _of_levels(lost: dict[str, dict], tests: Tests, data: Assessed) -> list[Finding]:
+def _of_levels(lost: dict[str, dict], tests: Family, data: Assessed) -> list[Finding]:
     off = [name for name in lost if tests.verdict("level", name) != "ok"]
     return [
         Finding(
@@ -308,7 +308,7 @@ def _fit(data: Assessed, formula: str) -> pd.DataFrame:
     return found
 
 
-def _of_fit(formula: str, fit: pd.DataFrame, tests: Tests) -> Finding:
+def _of_fit(formula: str, fit: pd.DataFrame, tests: Family) -> Finding:
     overlap, least = fit.attrs["mean_ci_overlap"], fit["ci_overlap"].idxmin()
     verdict = tests.verdict("fit", formula, fit["ci_overlap"].min() < OVERLAP)
     if np.isnan(fit.attrs["lack_of_fit_p"]) and overlap < OVERLAP:
