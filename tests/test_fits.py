@@ -146,7 +146,7 @@ def test_the_default_rule_is_that_of_the_origin_and_is_recorded():
 
 def test_a_rule_that_is_not_valid_is_refused_unless_it_is_forced_which_is_recorded():
     fits = generated()
-    wanted = "'rubin1987' is not valid for linked synthetic data.*use 'reiter2003' or, .*'population', or give force"
+    wanted = "'rubin1987' is not valid for linked synthetic data.*use 'reiter2003', or give force=True"
     for refused in (f.pool, f.d1, f.d2, f.d3, f.pool_r_squared):
         with pytest.raises(MiceSimError, match=wanted):
             refused(fits, rule="rubin1987")

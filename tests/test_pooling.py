@@ -224,9 +224,9 @@ def origin(mode="sequential", missing="none", proper=False, complete=True, r=1) 
 
 VALID = {
     origin("impute", "imputed", complete=False): {"rubin1987", "vinkvanbuuren2014"},
-    origin("linked"): {"reiter2003", "population"},
-    origin("linked", proper=True): {"reiter2003", "population"},
-    origin("linked", complete=False): {"reiter2003", "population"},
+    origin("linked"): {"reiter2003"},
+    origin("linked", proper=True): {"reiter2003"},
+    origin("linked", complete=False): {"reiter2003"},
     origin("linked", "one-step"): set(),
     origin("linked", "two-step"): set(),
     origin("linked", "two-step", r=2): {"reiter2004"},

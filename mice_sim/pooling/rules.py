@@ -205,7 +205,7 @@ class Rule:
 
 
 DERIVED = "derived and tested in experiments/pooling_rules"
-POPULATION = "if the sample is the population, "
+POPULATION = "if the sample is the population and the models are right, "
 
 # fmt: off
 RULES = {
@@ -243,7 +243,8 @@ RULES = {
         Rule("vinkvanbuuren2014", _population_total, _population_df, validity.needs_imputed,
              "Vink & van Buuren (2014), arXiv:1409.8542", proviso=POPULATION),
         # T = b/m, ν = m − 1: the sample is the population, and only the synthesis is uncertain.
-        Rule("population", _synthesis_total, _population_df, validity.needs_synthetic, DERIVED, proviso=POPULATION),
+        Rule("population", _synthesis_total, _population_df, validity.needs_whole_columns, DERIVED,
+             proviso=POPULATION),
         # The same, where b is known to be ū, or (1 + k/n)ū.
         Rule("population_simple", _synthesis_simple_total, _normal_df, validity.needs_new_plug_in, DERIVED, least=1,
              proviso=POPULATION),

@@ -61,6 +61,14 @@ def needs_new_proper(origin: Origin) -> str | None:
     return _needs_all_new(origin, proper=True)
 
 
+def needs_whole_columns(origin: Origin) -> str | None:
+    if reason := needs_synthetic(origin):
+        return reason
+    if origin.mode == "linked":
+        return "linked sets are off the sample's own estimates by more than it allows for"
+    return None
+
+
 def needs_posterior(origin: Origin) -> str | None:
     """One synthesis of every imputation, with parameters drawn anew, is a draw from the joint posterior too."""
     if is_joint(origin):
