@@ -47,7 +47,7 @@ def sample(x, z, y, binary, cluster, clusters, start, effects, cycles, rng):
     for cycle in range(cycles):
         _draw_latent(x, z, y, binary, cluster, clusters, effects, beta, gamma, delta, omega2, latent, response, rng)
         beta, delta = _draw_outcome(
-            x, z, response, cluster, clusters, effects, psi, gamma, delta, omega2, latent, products, df, rng
+            x, z, response, cluster, clusters, effects, psi, gamma, delta, omega2, latent, products, df, binary, rng
         )
         mean, selected = x @ beta, z @ gamma
         _draw_effects(mean, selected, response, cluster, effects, psi, delta, omega2, latent, rng)
@@ -144,7 +144,9 @@ def _draw_latent(x, z, y, binary, cluster, clusters, effects, beta, gamma, delta
 
 
 @njit(cache=True, nogil=True)
-def _draw_outcome(x, z, response, cluster, clusters, effects, psi, gamma, delta, omega2, latent, products, df, rng):
+def _draw_outcome(
+    x, z, response, cluster, clusters, effects, psi, gamma, delta, omega2, latent, products, df, binary, rng
+):
     """Draw β and δ given r*, v and ω², with u integrated out."""
     s, p = x.shape
     xx, _, _, seen, sums_x, _, _ = products
@@ -177,6 +179,12 @@ def _draw_outcome(x, z, response, cluster, clusters, effects, psi, gamma, delta,
                 rhs[k] -= share * sums[c, k] * totals[c]
                 for h in range(p + 1):
                     precision[k, h] -= share * sums[c, k] * sums[c, h]
+    elif binary and s > 0:
+        # The scale of what is latent, with β and δ integrated out (PX-DA: Liu & Wu 1999); else the chain crawls.
+        unexplained = max(left @ left - rhs @ np.linalg.solve(precision, rhs), LEAST)
+        scale = np.sqrt(2 * rng.standard_gamma(s / 2) / unexplained)
+        response *= scale
+        rhs *= scale
     drawn = _normal(precision, rhs, rng)
     return drawn[:p].copy(), drawn[p]
 

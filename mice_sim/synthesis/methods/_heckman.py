@@ -175,14 +175,15 @@ def _listed(given: Names | None) -> tuple[str, ...]:
 def _start(
     last: Fitted | None, size: int, known: np.ndarray, binary: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the chain starts: where the last one ended or, the first time, at a correlation from its prior.
+    """Return where the chain starts: where the last one ended or, the first time, at a correlation within ±½.
 
-    So a chain that is too short errs on the side of too much variance between the sets.
+    It differs from set to set, so that chains that are too short vary too much between the sets rather than too little;
+    near ±1 they would move slowly.
     """
     if isinstance(last, FittedSelection) and last.state.size == size and np.array_equal(last.known, known):
         return last.state, last.effects.copy()
     state = np.zeros(size)
-    rho = 2 * rng.random() - 1
+    rho = rng.random() - 0.5
     state[DELTA] = rho / np.sqrt(1 - rho * rho) if binary else rho
     state[OMEGA2] = 1.0 if binary else 1 - rho * rho
     state[UU] = state[VV] = 0.1
