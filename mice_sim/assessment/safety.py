@@ -15,7 +15,7 @@ from mice_sim.assessment.cells import Cells, cells, column_cells
 from mice_sim.assessment.copies import ALL_COLUMNS, copies
 from mice_sim.assessment.data import Assessed, pair
 from mice_sim.assessment.disclosure import Disclosure, disclosure
-from mice_sim.assessment.findings import Finding, Family, counted, number, share, worst
+from mice_sim.assessment.findings import Family, Finding, counted, number, share, worst
 from mice_sim.assessment.leaks import by_neighbours, leaks
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError

@@ -13,7 +13,7 @@ from mice_sim import streams
 from mice_sim.assessment.compare import compare, compare_fits
 from mice_sim.assessment.copies import ALL_COLUMNS
 from mice_sim.assessment.data import MISSING, Assessed, encode
-from mice_sim.assessment.findings import Finding, Family, Verdict, counted, number, share
+from mice_sim.assessment.findings import Family, Finding, Verdict, counted, number, share
 from mice_sim.assessment.propensity import utility_gen
 from mice_sim.assessment.tabular import comparable, utility_tables
 from mice_sim.data import Column
@@ -27,7 +27,7 @@ SMALL = 3.0  # and below it they would leave it
 ROWS = 20_000  # of the original and of a set, that models tell apart
 PERMUTATIONS = 10  # of a tree's labels: enough for its expectation, none for a test
 RARE = 0.01  # a level of fewer records is a rare one, whose loss raises no alarm
-OVERLAP = 0.5  # of intervals, less of which raises an alarm
+OVERLAP = 0.0  # of intervals; those of a term that do not meet raise an alarm
 SHOWN = 8  # findings of a kind that are told one by one
 MODEL_OF = {"continuous": "linear", "binary": "logistic", "ordered": "ordinal", "unordered": "multinomial"}
 
@@ -310,9 +310,9 @@ def _fit(data: Assessed, formula: str) -> pd.DataFrame:
 
 def _of_fit(formula: str, fit: pd.DataFrame, tests: Family) -> Finding:
     overlap, least = fit.attrs["mean_ci_overlap"], fit["ci_overlap"].idxmin()
-    verdict = tests.verdict("fit", formula, fit["ci_overlap"].min() < OVERLAP)
-    if np.isnan(fit.attrs["lack_of_fit_p"]) and overlap < OVERLAP:
-        verdict = "look"
+    apart = fit["ci_overlap"].min() < OVERLAP
+    untested = bool(np.isnan(fit.attrs["lack_of_fit_p"]))
+    verdict: Verdict = "look" if untested and apart else tests.verdict("fit", formula, apart)
     return Finding(
         "utility", "fit", formula,
         f"Fitted to both, the 95 % intervals of {formula} have {_overlap(overlap)} of their lengths in common on "
@@ -320,7 +320,7 @@ def _of_fit(formula: str, fit: pd.DataFrame, tests: Family) -> Finding:
         f"{number(fit.at[least, 'synthetic'])} in the sets, overlap {_overlap(fit.at[least, 'ci_overlap'])}).",
         "Conclusions from this model hold." if verdict == "ok"
         else "Do not draw conclusions on these terms from the sets; let the response's predictors be in its model.",
-        float(overlap), OVERLAP, tests.adjusted("fit", formula), verdict,
+        float(fit["ci_overlap"].min()), OVERLAP, tests.adjusted("fit", formula), verdict,
     )  # fmt: skip
 
 
