@@ -26,9 +26,9 @@ HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "results"
 STUDIES = {"pooling_rules": "normal", "pooling_rules_one_set": "normal", "pooling_rules_boys": "boys"}
 KINDS = {
-    "new_fixed": "New records, fixed parameters",
-    "new_drawn": "New records, drawn parameters",
-    "new_fixed_twice": "New records, fixed, k = 2n",
+    "new_fixed": "New, fixed parameters",
+    "new_drawn": "New, drawn parameters",
+    "new_fixed_twice": "New, fixed, k = 2n",
     "y_fixed": "y replaced, fixed",
     "y_drawn": "y replaced, drawn",
     "part_fixed": "y of 30 % replaced, fixed",
@@ -46,7 +46,7 @@ KINDS = {
 RULES = ["rubin1987", "reiter2003", "raab2016_simple", "raab2016_proper", "reiter2002", "one_synthesis", "reiter2004"]
 WHOLE = ["population", "population_simple", "population_proper", "vinkvanbuuren2014", "reiter2003"]
 LOOKS = {
-    name: Style(list(PALETTE.values())[i], LINES[i], MARKERS[i], name)
+    name: Style(list(PALETTE.values())[i % len(PALETTE)], LINES[i], MARKERS[i], name)
     for i, name in enumerate(dict.fromkeys([*RULES, *WHOLE]))
 }
 
@@ -134,7 +134,10 @@ def by_number(
 ) -> Drawing:
     there = [r for r in rules if (frame["rule"] == r).any()]
     target = 0.95 if measure == "coverage" else 0.0
-    handles = [*(handle(LOOKS[r]) for r in there), rule("nominal level" if measure == "coverage" else "no error")]
+    handles = [
+        *(handle(LOOKS[r], solid=True) for r in there),
+        rule("nominal level" if measure == "coverage" else "no error"),
+    ]
     figure, axes = panels(len(kinds), 3, 1.6, handles, sharex=True, sharey=True)
     for axis, kind in zip(axes, kinds, strict=True):
         axis.axhline(target, color=INK, linewidth=0.7)
@@ -159,7 +162,7 @@ def lines(axis: Any, rows: pd.DataFrame, r: str, measure: str, limits: tuple[flo
     valid, look = bool(rows["valid"].all()), LOOKS[r]
     y = rows[measure].clip(*limits)
     axis.plot(
-        rows["m"], y, look.marker, color=look.color, linestyle=look.line if valid else (0, (1, 2)),
+        rows["m"], y, look.marker, color=look.color, linestyle="-" if valid else (0, (1, 2)),
         linewidth=1.5 if valid else 0.8, markersize=4 if valid else 3.2, clip_on=False,
         markerfacecolor=look.color if valid else "white", alpha=1 if valid else 0.75, zorder=3 if valid else 2,
     )  # fmt: skip
@@ -171,6 +174,7 @@ def lines(axis: Any, rows: pd.DataFrame, r: str, measure: str, limits: tuple[flo
 def of_boys(frame: pd.DataFrame) -> Drawing:
     """Draw the range over coefficients, by rule, of the published study's two models."""
     titles = {"linear": "hgt ~ age + phb", "ordinal": "gen ~ age + hc + reg"}
+    kinds = {"linked_trees": "Linked", "sequential_trees": "Sequence"}
     sizes = sorted(frame["m"].unique())
     asked = [("population", [r for r in RULES if r in set(frame["rule"])]), ("sample", WHOLE[:2] + WHOLE[3:4])]
     places = [(question, r) for question, names in asked for r in names]
@@ -180,9 +184,7 @@ def of_boys(frame: pd.DataFrame) -> Drawing:
     figure, axes = panels(
         4, 2, 2.5, [*(handle(look) for look in looks), rule("nominal level")], sharex=True, sharey=True
     )
-    for axis, (kind, model) in zip(
-        axes, [(k, t) for k in ("linked_trees", "sequential_trees") for t in titles], strict=True
-    ):
+    for axis, (kind, model) in zip(axes, [(k, t) for k in kinds for t in titles], strict=True):
         for i, (question, r) in enumerate(places):
             own = frame[(frame["source"] == kind) & (frame["model"] == model) & (frame["question"] == question)]
             for shift, m, look in zip(np.linspace(-0.25, 0.25, len(sizes)), sizes, looks, strict=True):
@@ -196,9 +198,7 @@ def of_boys(frame: pd.DataFrame) -> Drawing:
         axis.axvline(0.95, color=INK, linewidth=0.7)
         axis.axhline(len(asked[0][1]) - 0.5, color=INK, linewidth=0.5, linestyle=":")
         names = [f"{r}{' (of the sample)' if question == 'sample' else ''}" for question, r in places]
-        axis.set(
-            title=f"{KINDS[kind].removeprefix('Boys: ')}: {titles[model]}", yticks=range(len(places)), yticklabels=names
-        )
+        axis.set(title=f"{kinds[kind]}: {titles[model]}", yticks=range(len(places)), yticklabels=names)
     axes[0].invert_yaxis()
     for axis in axes[2:]:
         axis.set_xlabel("Coverage of 95 % intervals")
