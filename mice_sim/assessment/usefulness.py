@@ -27,7 +27,9 @@ SMALL = 3.0  # and below it they would leave it
 ROWS = 20_000  # of the original and of a set, that models tell apart
 PERMUTATIONS = 10  # of a tree's labels: enough for its expectation, none for a test
 RARE = 0.01  # a level of fewer records is a rare one, whose loss raises no alarm
-OVERLAP = 0.0  # of intervals; those of a term that do not meet raise an alarm
+# Intervals of a term that lie further apart than they are long raise an alarm. Standard errors of models that do not
+# fit may be too small, and p-values with them; so far apart they would have to be by half.
+OVERLAP = -1.0
 SHOWN = 8  # findings of a kind that are told one by one
 MODEL_OF = {"continuous": "linear", "binary": "logistic", "ordered": "ordinal", "unordered": "multinomial"}
 
