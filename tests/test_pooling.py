@@ -469,6 +469,45 @@ def test_rubins_intervals_cover_on_properly_imputed_data_and_reiters_too_seldom(
     assert coverage(q, u, REITER) < 0.9
 
 
+# ---- one synthesis of every imputation; the sample as the population
+
+
+def covers(values: np.ndarray, truth: np.ndarray | float = 0.0) -> float:
+    return float(((values[-2] < truth) & (values[-1] > truth)).mean())
+
+
+@pytest.mark.parametrize("k", [N, 3 * N])
+def test_intervals_of_one_synthesis_of_every_imputation_cover(k):
+    """Half of N normal values are missing; each of M proper imputations is synthesised once, with fixed parameters."""
+    rng = np.random.default_rng(2004)
+    half = N // 2
+    seen, shape = rng.normal(size=(SIMULATIONS, half)), (M, SIMULATIONS)
+    mu, variance = posterior(seen.mean(axis=1), seen.var(axis=1, ddof=1), half, shape, rng)
+    filled = mu[:, :, None] + np.sqrt(variance)[:, :, None] * rng.normal(size=(*shape, half))
+    completed = np.concatenate([np.broadcast_to(seen, (M, *seen.shape)), filled], axis=2)
+    q, s2 = normal_sets(completed.mean(axis=2), completed.var(axis=2, ddof=1), k, rng)
+    found = {
+        name: covers(pool(q, s2 / k, RULES[name], N - 1, ratio=k / N)[0]) for name in ("one_synthesis", "reiter2003")
+    }
+    assert near(found["one_synthesis"], 0.95)
+    assert found["reiter2003"] < 0.9
+
+
+@pytest.mark.parametrize("m", [2, 5])
+@pytest.mark.parametrize("k", [N, 3 * N])
+@pytest.mark.parametrize(("proper", "known", "other"), [(False, "population_simple", "population_proper"),
+                                                        (True, "population_proper", "population_simple")])  # fmt: skip
+def test_intervals_for_a_whole_population_cover_its_own_mean(proper, known, other, k, m):
+    q, u = fully_synthetic(proper, k, m)
+    # `fully_synthetic` begins with the samples, so that they are these.
+    own, _ = normal_sets(np.zeros(SIMULATIONS), np.ones(SIMULATIONS), N, np.random.default_rng(2016))
+    values = {name: pool(q, u, RULES[name], N - 1, ratio=k / N)[0] for name in ("population", known, other)}
+    assert near(covers(values["population"], own), 0.95)
+    assert near(covers(values[known], own), 0.95)
+    assert not near(covers(values[other], own), 0.95)
+    assert covers(pool(q, u, RULES["vinkvanbuuren2014"], N - 1)[0], own) > 0.96
+
+
 # ---- properly drawn and nested sets
 
 
