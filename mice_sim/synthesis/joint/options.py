@@ -28,7 +28,8 @@ class Joint(Method):
     auxiliary : complete columns that predict and are not modelled themselves; in a synthesis all that are kept are.
     response, interactions : a column, and products such as "ks2:female" that its model holds beside all other columns.
     scale_2 : the scale of the inverse-Wishart prior of the covariance between clusters is the identity times this, in
-        variances of the columns; smaller ones pull less, and let chains of clusters that hardly differ move less.
+        variances of the columns; 1 is jomo's and makes small variances larger (experiments/goldstein), smaller ones let
+        chains of clusters that hardly differ move less.
     noise : variance that is added to synthetic numbers, as a share of the column's.
     proper : parameters are drawn from their posterior for every set; False takes the posterior means for all.
     """
@@ -41,7 +42,7 @@ class Joint(Method):
     auxiliary: Sequence[str] = ()
     response: str | None = None
     interactions: Sequence[str] = ()
-    scale_2: float = 1.0
+    scale_2: float = 0.1
     noise: float = 0.0
     proper: bool = field(default=True)
 
