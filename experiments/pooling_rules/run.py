@@ -234,10 +234,13 @@ def cell(row: dict[str, Any], measure: str) -> str:
 def page(frame: pd.DataFrame) -> dict[str, str]:
     normal, boys = frame[frame["study"] != "pooling_rules_boys"], frame[frame["study"] == "pooling_rules_boys"]
     few, many = (int(f(normal["m"][normal["m"] > 1])) for f in (min, max))
-    errors = "Monte Carlo errors: at most {:.3f} ({} replicates; means of coefficients vary less).\n".format
 
     def said(part: pd.DataFrame) -> str:
-        return errors(part["coverage_mcse"].max(), int(part["replicates"].max()))
+        several = part.loc[part["m"] > 1, "replicates"].min()
+        alone = part.loc[part["m"] == 1, "replicates"]
+        more = f", {alone.min():.0f} for m = 1" if len(alone) else ""
+        worst = part["coverage_mcse"].max()
+        return f"Monte Carlo errors of a coefficient: at most {worst:.3f} ({several:.0f} replicates{more}).\n"
 
     coverage = [table(normal, "population", RULES, m, "coverage") for m in (1, few, 5, many)]
     whole = [table(normal, "sample", WHOLE, m, "coverage") for m in (1, few, 5, many)]

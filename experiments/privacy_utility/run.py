@@ -171,7 +171,9 @@ def curve(frame: pd.DataFrame, base: float) -> Drawing:
 
 
 def copying(frame: pd.DataFrame) -> Drawing:
-    figure, (left, right) = panels(2, 2, 3.6, sharey=True)
+    handles = [handle(Style(PALETTE["vermilion"], "none", "o", "linked")),
+               handle(Style(PALETTE["blue"], "none", "s", "sequential")), rule("nothing leaks", ":")]  # fmt: skip
+    figure, (left, right) = panels(2, 2, 3.6, handles, sharey=True)
     linked = frame[frame["mode"] == "linked"].reset_index(drop=True)
     twins = frame.set_index("source")
     for place, row in linked.iterrows():
@@ -187,9 +189,6 @@ def copying(frame: pd.DataFrame) -> Drawing:
     right.axvline(0.5, color=INK, linewidth=0.7, linestyle=":")
     left.set_xlim(0, None)
     left.invert_yaxis()
-    for mode, color, mark in (("linked", "vermilion", "o"), ("sequential", "blue", "s")):
-        right.plot([], [], mark, color=PALETTE[color], markersize=4, label=mode)
-    right.legend(loc="lower right")
     caption = (
         "What linked records keep: the share of values that are those of the same record in the data, mean over nine "
         "columns (left), beside what an attacker tells without regard to the order of records (right)."
