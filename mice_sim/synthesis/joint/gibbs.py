@@ -7,8 +7,8 @@ levels has K − 1 latent columns and the level of the largest, or the first lev
 covariance of a categorical column is fixed where it would not be identified: 1, and 1/2 between latent columns of one
 nominal column (Goldstein, Carpenter, Kenward & Levin 2009; Carpenter & Kenward 2013, ch. 4-5).
 
-Priors: flat for coefficients and cut-points; inverse-Wishart for Ω₁ and Ω₂, with as many degrees of freedom as rows and,
-if `Priors` says nothing else, the identity as scale, restricted to the fixed entries.
+Priors: flat for coefficients and cut-points; inverse-Wishart for Ω₁ and Ω₂, with as many degrees of freedom as rows
+and, if `Priors` says nothing else, the identity as scale, restricted to the fixed entries.
 """
 
 from __future__ import annotations

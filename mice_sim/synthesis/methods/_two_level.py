@@ -101,7 +101,7 @@ class ClusteredModel:
         return two_level.products(self.standardise(rows), residuals, weights, number, self.known.size)
 
     def prior_scales(self) -> tuple[np.ndarray, float]:
-        """Return I (q, q) for the covariance of effects and 1 for σ², given in the units of the data, in the model's."""
+        """Return I (q, q) for the covariance of effects and 1 for σ², of the data's units, in the model's."""
         change = np.zeros((self.q, self.q))
         with np.errstate(over="ignore"):
             change[0] = np.append(1.0, self.centre[: self.q - 1]) / self.unit
