@@ -20,6 +20,7 @@ from mice_sim.synthesis.methods._linear import Notes
 from mice_sim.synthesis.methods._logistic import PRIOR_PRECISION
 from mice_sim.synthesis.methods._mixed import root_of
 from mice_sim.synthesis.methods.base import Method, Predictors, Target
+from mice_sim.synthesis.methods.sample import FittedSample, Sample
 
 EFFECTS = ("data", "prior")
 # Weights of rows with a probability near 0 or 1 are at least this.
@@ -50,7 +51,9 @@ class TwoLevelBin(Method):
         if self.effects not in EFFECTS:
             raise MiceSimError(f"There are no effects '{self.effects}'{nearest(str(self.effects), list(EFFECTS))}")
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelBin:
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelBin | FittedSample:
+        if (y.observed == y.observed[0]).all():  # nothing tells when the other level occurs
+            return Sample().fit(y, X, rng)
         rows = _two_level.Rows.of(X)
         model, _ = _two_level.ClusteredModel.of(y, rows)
         x, number = model.standardise(rows), clusters.number_in(model.known, rows.cluster)
