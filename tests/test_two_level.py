@@ -427,6 +427,17 @@ def test_sparse_clusters_give_finite_values(method, what):
         assert np.abs(values - expected)[:, known].max() < 0.5
 
 
+def test_2l_bin_draws_only_the_level_that_it_learned_of_and_says_so():
+    seen = np.arange(40) % 3 > 0
+    codes = np.where(np.arange(40) < 30, 1, 0)  # the rows with the other level are not learned from
+    column = pd.Series(pd.Categorical.from_codes(codes, ["no", "yes"])).where(seen)
+    data = pd.DataFrame({"y": column, "g": np.repeat(np.arange(8.0), 5), "x": np.sin(np.arange(40))})
+    ignore = np.arange(40) >= 30
+    result = ms.impute(data, m=50, maxit=1, seed=1, cluster="g", method={"y": "2l.bin"}, ignore=ignore)
+    assert (result.sets[:, 0, ~seen] == 1).all()
+    assert list(result.events["what"].unique()) == ["drew 'yes' only"]
+
+
 @pytest.mark.parametrize("shift", [-1e6, 0.0, 1e6])
 def test_2l_bin_gives_values_where_clusters_or_predictors_tell_all(shift):
     data = numbers(20, 8)

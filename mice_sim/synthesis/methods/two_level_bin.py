@@ -15,12 +15,11 @@ from mice_sim.kernels.mixed import CONVERGED
 from mice_sim.kernels.mixed_logistic import logistic_mixed
 from mice_sim.synthesis import clusters
 from mice_sim.synthesis.kernels import two_level
-from mice_sim.synthesis.methods import _two_level
+from mice_sim.synthesis.methods import _categories, _two_level
 from mice_sim.synthesis.methods._linear import Notes
 from mice_sim.synthesis.methods._logistic import PRIOR_PRECISION
 from mice_sim.synthesis.methods._mixed import root_of
-from mice_sim.synthesis.methods.base import Method, Predictors, Target
-from mice_sim.synthesis.methods.sample import FittedSample, Sample
+from mice_sim.synthesis.methods.base import Fitted, Method, Predictors, Target
 
 EFFECTS = ("data", "prior")
 # Weights of rows with a probability near 0 or 1 are at least this.
@@ -51,9 +50,10 @@ class TwoLevelBin(Method):
         if self.effects not in EFFECTS:
             raise MiceSimError(f"There are no effects '{self.effects}'{nearest(str(self.effects), list(EFFECTS))}")
 
-    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> FittedTwoLevelBin | FittedSample:
-        if (y.observed == y.observed[0]).all():  # nothing tells when the other level occurs
-            return Sample().fit(y, X, rng)
+    def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
+        classes = _categories.Classes.of(y)
+        if classes.count == 1:
+            return _categories.constant(classes, y)
         rows = _two_level.Rows.of(X)
         model, _ = _two_level.ClusteredModel.of(y, rows)
         x, number = model.standardise(rows), clusters.number_in(model.known, rows.cluster)
