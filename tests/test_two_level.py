@@ -435,7 +435,7 @@ def test_2l_bin_draws_only_the_level_that_it_learned_of_and_says_so():
     ignore = np.arange(40) >= 30
     result = ms.impute(data, m=50, maxit=1, seed=1, cluster="g", method={"y": "2l.bin"}, ignore=ignore)
     assert (result.sets[:, 0, ~seen] == 1).all()
-    assert list(result.events["what"].unique()) == ["drew 'yes' only"]
+    assert "drew 'yes' only" in set(result.events["what"])
 
 
 @pytest.mark.parametrize("shift", [-1e6, 0.0, 1e6])
