@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from itertools import pairwise
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ORACLES
 from scipy import stats
 from scipy.special import ndtr
 
@@ -22,7 +22,7 @@ from mice_sim.origin import Origin
 from mice_sim.pooling import INFERENCE
 from mice_sim.pooling.tables import pool_table
 
-R = json.loads((Path(__file__).parent / "oracles" / "pooling.json").read_text(encoding="utf-8"))
+R = json.loads((ORACLES / "pooling.json").read_text(encoding="utf-8"))
 LINKED = Origin("linked", "none", proper=False, complete=True, n=120, k=120, m=8)
 CASES = list(range(len(R["fits"])))
 # Relative and absolute; generalised linear fits, R's and ours, stop at tolerances of their own.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ORACLES
 from numba import njit
 from scipy import integrate, stats
 
@@ -19,7 +19,6 @@ from mice_sim.pooling import default_rule
 from mice_sim.synthesis.joint import kernels, transform
 from mice_sim.synthesis.joint.gibbs import Priors, Sampler, Side, Variable
 
-ORACLES = Path(__file__).parent / "oracles"
 SHORT = {"burn_in": 200, "between": 100}
 
 

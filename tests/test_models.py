@@ -27,6 +27,10 @@ def fit(model: str, formula: str, table: Table) -> Estimates:
 
 @pytest.fixture(scope="module")
 def tables(r_models: dict, truth: Table) -> dict[str, Table]:
+    return tables_of(r_models, truth)
+
+
+def tables_of(r_models: dict, truth: Table) -> dict[str, Table]:
     """R's random data sets by number, and the boys."""
     kinds = {name: pd.CategoricalDtype(levels, ordered=name in "go") for name, levels in LEVELS.items()}
     frames = [pd.DataFrame(data).astype(kinds) for data in r_models["data"]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import warnings
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ORACLES
 from scipy import stats
 
 from mice_sim.errors import MiceSimError
@@ -68,7 +68,7 @@ def test_variances_and_degrees_of_freedom_are_those_of_pool_scalar(r_models, rul
         assert found["df"] == pytest.approx(case[rule]["df"], rel=1e-10)
 
 
-SCALARS = json.loads((Path(__file__).parent / "oracles" / "pooling.json").read_text(encoding="utf-8"))["scalars"]
+SCALARS = json.loads((ORACLES / "pooling.json").read_text(encoding="utf-8"))["scalars"]
 
 
 @pytest.mark.parametrize("case", SCALARS)

@@ -56,6 +56,10 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pairs(truth: Table, r_samples: np.ndarray) -> list[Pair]:
+    return stored_pairs(truth, r_samples)
+
+
+def stored_pairs(truth: Table, r_samples: np.ndarray) -> list[Pair]:
     levels = {"f": list("abcd"), "g": [f"g{i}" for i in range(1, 7)], "class": ["k1", "k2", "k3"]}
     random = {}
     for number, frame in pd.read_csv(ORACLES / "rpart_data.csv.gz").groupby("data"):
