@@ -377,7 +377,7 @@ class Shift(methods.Method):
 @pytest.fixture
 def shift(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "METHODS", dict(methods.METHODS))
-    methods.register("shift", Shift)
+    methods.register_method("shift", Shift)
 
 
 @pytest.mark.usefixtures("shift")
@@ -391,7 +391,7 @@ def test_a_method_of_ones_own_is_used_by_name_with_its_options(boys):
 @pytest.mark.usefixtures("shift")
 def test_a_methods_name_can_be_taken_once():
     with pytest.raises(MiceSimError, match="'shift' already"):
-        methods.register("shift", Shift)
+        methods.register_method("shift", Shift)
 
 
 def test_columns_keep_labels_that_are_no_strings():

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.interpolate import BSpline
 from scipy.linalg import qr
 
 from mice_sim.errors import MiceSimError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import BSpline
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class Spline:
 
     @cached_property
     def _curves(self) -> BSpline:
+        from scipy.interpolate import BSpline
+
         assert self.boundary is not None
         assert self.knots is not None
         low, high = self.boundary

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.interpolate import make_smoothing_spline
 
 KINDS = ("density", "spline", "rmean")
 # A single value with more than this share of the column is a spike, not a point of a continuum.
@@ -56,6 +55,8 @@ def _along(kind: str, values: np.ndarray) -> np.ndarray:
     if scale == 0:
         return values
     if kind == "spline":
+        from scipy.interpolate import make_smoothing_spline
+
         smoothed = make_smoothing_spline(np.arange(ranked.size, dtype=float), ranked / scale)(np.arange(ranked.size))
     else:
         padded = np.pad(ranked / scale, 2, mode="edge")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mice_sim.assessment.convergence import autocorrelation, effective_size, rhat
-
 # From where on a chain counts as not converged (Vehtari et al. 2021, §4), and how few draws tell too little.
 MOST_RHAT, LEAST_SIZE = 1.05, 100
 
@@ -33,6 +31,8 @@ class Posterior:
     def summary(self) -> pd.DataFrame:
         """Return a row for each parameter: mean, sd, Monte Carlo standard error of the mean (mcse), effective number of
         draws (ess), R-hat (split, rank-normalised) and autocorrelation (ac) of a kept draw with the one before it."""
+        from mice_sim.assessment.convergence import autocorrelation, effective_size, rhat  # loads all of assessment
+
         mean, sd = self.draws.mean(axis=(0, 1)), self.draws.std(axis=(0, 1), ddof=1)
         each = list(np.moveaxis(self.draws, 2, 0))
         size = np.array([effective_size(chains) for chains in each])

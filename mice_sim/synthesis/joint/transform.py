@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata, yeojohnson, yeojohnson_normmax
 
 TRANSFORMS = ("none", "scores", "yeo-johnson")
 
@@ -56,6 +55,8 @@ class YeoJohnson:
     after: Affine
 
     def forward(self, values: np.ndarray) -> np.ndarray:
+        from scipy.stats import yeojohnson  # scipy.stats takes a third of a second to load
+
         return self.after.forward(yeojohnson(self.before.forward(values), self.power))
 
     def back(self, latent: np.ndarray) -> np.ndarray:
@@ -81,11 +82,15 @@ Transform = Affine | Scores | YeoJohnson
 def learn(kind: str, observed: np.ndarray) -> Transform:
     """Return the transformation of a column with these values (n,), at least two of them different."""
     if kind == "scores":
+        from scipy.stats import rankdata
+
         values, member, counts = np.unique(observed, return_inverse=True, return_counts=True)
         ranks = rankdata(observed)
         mean_rank = np.bincount(member.ravel(), ranks) / counts
         return Scores(values, ndtri((mean_rank - 0.5) / observed.size), bool((values == np.rint(values)).all()))
     if kind == "yeo-johnson":
+        from scipy.stats import yeojohnson, yeojohnson_normmax
+
         before = _affine(observed)
         scaled = before.forward(observed)
         power = float(yeojohnson_normmax(scaled))

@@ -1,7 +1,7 @@
 """Conditional methods, one file each: a fit/draw pair registered under the name people type.
 
 To add one, write a frozen dataclass derived from `Method` whose fields are its options, with
-`fit(y, X, rng) -> fitted` and `fitted.draw(X, rng) -> values`, and list it in `METHODS` (or call `register`).
+`fit(y, X, rng) -> fitted` and `fitted.draw(X, rng) -> values`, and list it in `METHODS` (or call `register_method`).
 """
 
 from __future__ import annotations
@@ -104,10 +104,20 @@ IN_CLUSTERS = {
 }
 PARAMETRIC = {**DEFAULTS, "continuous": "normrank"}
 
-__all__ = ["METHODS", "TRANSIENT", "Fitted", "Method", "Predictors", "Target", "default", "make_each", "register"]
+__all__ = [
+    "METHODS",
+    "TRANSIENT",
+    "Fitted",
+    "Method",
+    "Predictors",
+    "Target",
+    "default",
+    "make_each",
+    "register_method",
+]
 
 
-def register(name: str, method: type[Method]) -> None:
+def register_method(name: str, method: type[Method]) -> None:
     """Make `method` available as `method="name"`; raises MiceSimError if the name is taken or it is no `Method`."""
     if name in METHODS:
         raise MiceSimError(f"There is a method '{name}' already; choose another name.")
