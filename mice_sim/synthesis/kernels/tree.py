@@ -261,6 +261,56 @@ def _pack(
             order[slot[q], i] = local[order[slot[q], i]]
 
 
+@njit(inline="always")
+def _mark(y, values, codes, q, is_factor, score, cut, rows, start, end, goes_left):
+    """Mark the rows on the side with the lower mean, or the lower mean class number, of a split of column q.
+
+    score : the value of each level, if the column is a factor. Returns how many rows lie below the cut, and whether
+    these go left.
+    """
+    below, n_below, total = 0.0, 0, 0.0
+    for i in range(start, end):
+        row = rows[i]
+        x = score[codes[q, row]] if is_factor else values[q, row]
+        lower = x < cut
+        goes_left[row] = lower
+        total += y[row]
+        below += y[row] if lower else 0.0
+        n_below += lower
+    if n_below == 0 or n_below == end - start:
+        return n_below, True
+    lower_left = below / n_below < (total - below) / (end - start - n_below)
+    if not lower_left:
+        for i in range(start, end):
+            goes_left[rows[i]] = 1 - goes_left[rows[i]]
+    return n_below, lower_left
+
+
+@njit(inline="always")
+def _collapse(t, left, alpha, risk, complexity, kept_risk, kept_splits):
+    """Write what the split of node t is worth once its subtrees are pruned; return whether it is kept."""
+    right = left + 1
+    risk_left, splits_left = kept_risk[left], kept_splits[left]
+    risk_right, splits_right = kept_risk[right], kept_splits[right]
+    gain = (risk[t] - risk_left - risk_right) / (splits_left + splits_right + 1)
+    # The weaker child collapses first, if the split is worth more than it.
+    for turn in range(2):
+        weaker_is_left = (complexity[right] > complexity[left]) == (turn == 0)
+        weaker = left if weaker_is_left else right
+        if gain <= complexity[weaker]:
+            break
+        if weaker_is_left:
+            risk_left, splits_left = risk[left], 0
+        else:
+            risk_right, splits_right = risk[right], 0
+        gain = (risk[t] - risk_left - risk_right) / (splits_left + splits_right + 1)
+    if gain <= alpha:
+        complexity[t], kept_risk[t], kept_splits[t] = alpha, risk[t], 0
+        return False
+    complexity[t], kept_risk[t], kept_splits[t] = gain, risk_left + risk_right, splits_left + splits_right + 1
+    return True
+
+
 @njit(cache=True, nogil=True)
 def grow(
     y, n_classes, fit_rows, values, codes, orders, source, is_factor, score, by_score, keep, volatile,
@@ -485,25 +535,15 @@ def grow(
             if best_column == NO_SPLIT or share <= RELATIVE_GAIN * largest_gain:
                 continue
 
-            # Left is the side with the lower mean, or the lower mean class number.
-            q = source[best_column]
-            below, n_below, total = 0.0, 0, 0.0
-            for i in range(start, end):
-                row = rows[i]
-                x = score[best_column, codes[q, row]] if is_factor[best_column] else values[q, row]
-                lower = x < best_cut
-                goes_left[row] = lower
-                total += y[row]
-                below += y[row] if lower else 0.0
-                n_below += lower
             # Of neighbouring doubles the midpoint rounds onto one, so that a side has fewer rows than were counted:
             # none, or fewer than minbucket, and so many leaves of that kind that there is no room for them.
+            n_below, lower = _mark(
+                y, values, codes, source[best_column], is_factor[best_column], score[best_column], best_cut,
+                rows, start, end, goes_left,
+            )  # fmt: skip
             if n_below == 0 or n_below == n_here or n_nodes + 2 > capacity:
                 continue
-            lower_left[t] = below / n_below < (total - below) / (n_here - n_below)
-            if not lower_left[t]:
-                for i in range(start, end):
-                    goes_left[rows[i]] = 1 - goes_left[rows[i]]
+            lower_left[t] = lower
             middle = _partition(rows, start, end, goes_left, spare)
             if max(middle - start, end - middle) >= minsplit:
                 for d in range(n_design):
@@ -541,30 +581,9 @@ def grow(
             stack[top] = left + 1
 
         else:
-            left, right = left_child[t], left_child[t] + 1
-            risk_left, splits_left = kept_risk[left], kept_splits[left]
-            risk_right, splits_right = kept_risk[right], kept_splits[right]
-            gain = (risk[t] - risk_left - risk_right) / (splits_left + splits_right + 1)
-            # The weaker child collapses first, if the split is worth more than it.
-            for turn in range(2):
-                weaker_is_left = (complexity[right] > complexity[left]) == (turn == 0)
-                weaker = left if weaker_is_left else right
-                if gain <= complexity[weaker]:
-                    break
-                if weaker_is_left:
-                    risk_left, splits_left = risk[left], 0
-                else:
-                    risk_right, splits_right = risk[right], 0
-                gain = (risk[t] - risk_left - risk_right) / (splits_left + splits_right + 1)
-            complexity[t] = gain
             top -= 1
-            if gain <= alpha:
+            if not _collapse(t, left_child[t], alpha, risk, complexity, kept_risk, kept_splits):
                 left_child[t] = -1
-                complexity[t] = alpha
-                kept_risk[t], kept_splits[t] = risk[t], 0
-            else:
-                kept_risk[t] = risk_left + risk_right
-                kept_splits[t] = splits_left + splits_right + 1
 
     known_nodes = n_nodes if remember else 0
     return (
