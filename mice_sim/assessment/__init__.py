@@ -1,4 +1,4 @@
-"""Assessment: what is missing, whether chains have converged, and what synthetic data disclose."""
+"""Assessment: missing data patterns, convergence of chains, and how useful and how safe synthetic sets are."""
 
 from mice_sim.assessment.attacks import (
     ClosestRecord,
