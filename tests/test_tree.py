@@ -91,8 +91,8 @@ def subtree(leaf_numbers: np.ndarray) -> dict[Rows, tuple[Rows, Rows]]:
     return {held: (rows[2 * k], rows[2 * k + 1]) for k, held in rows.items() if 2 * k in rows}
 
 
-def best_splits(pair: Pair, node: Rows) -> set[frozenset[Rows]]:
-    """All splits of a node whose gain is the largest, counted here from the definition.
+def best_splits(pair: Pair, node: Rows) -> dict[frozenset[Rows], bool]:
+    """All splits of a node whose gain is the largest, counted here from the definition; and if rows go as counted.
 
     rpart counts a cut between neighbouring values and then sends rows left by x < midpoint; the two differ
     where the midpoint rounds onto one of the values.
@@ -111,11 +111,12 @@ def best_splits(pair: Pair, node: Rows) -> set[frozenset[Rows]]:
         gain = (below**2).sum(axis=1) / n_below + (above**2).sum(axis=1) / (rows.size - n_below) - base
         least = np.minimum(n_below, rows.size - n_below)
         for i in np.flatnonzero((np.diff(x[order]) > 0) & (least >= pair.minbucket)):
-            candidates.append((gain[i], x < (x[order][i] + x[order][i + 1]) / 2))
-    most = max((gain for gain, _ in candidates), default=0.0)
+            left = x < (x[order][i] + x[order][i + 1]) / 2
+            candidates.append((gain[i], left, left.sum() == i + 1))
+    most = max((gain for gain, _, _ in candidates), default=0.0)
     return {
-        frozenset((frozenset(rows[left].tolist()), frozenset(rows[~left].tolist())))
-        for gain, left in candidates
+        frozenset((frozenset(rows[left].tolist()), frozenset(rows[~left].tolist()))): as_counted
+        for gain, left, as_counted in candidates
         if gain >= most * (1 - TIE)
     }
 
@@ -137,9 +138,9 @@ def unexplained(pair: Pair) -> list[str]:
         elif set(mine) == set(other):
             stack += mine
             means = [pair.y.values[list(child)].mean() for child in mine]
-            if mine != other and abs(means[0] - means[1]) > TIE:
+            if mine != other and abs(means[0] - means[1]) > TIE and all(best_splits(pair, node).values()):
                 found.append(f"children of {len(node)} rows mirrored though their means differ")
-        elif not {frozenset(mine), frozenset(other)} <= best_splits(pair, node):
+        elif not {frozenset(mine), frozenset(other)} <= best_splits(pair, node).keys():
             found.append(f"node of {len(node)} rows split differently without a tie")
     return found
 
