@@ -22,6 +22,7 @@ from mice_sim.report import tables
 from mice_sim.report.build import build
 from mice_sim.report.html import render
 from mice_sim.report.referee import COLUMNS, Verdict, judge
+from mice_sim.report.rows import rows_behind
 from mice_sim.report.style import wilson
 from mice_sim.report.terminal import show
 from mice_sim.study.config import compose
@@ -200,9 +201,45 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
-def test_the_page_needs_nothing_but_itself(page):
-    assert not re.findall(r'(?:src|href)\s*=\s*["\'](?!#)', page)
-    assert not re.search(r"@import|url\((?!#)|<script|<link", page)
+def test_the_page_needs_nothing_but_itself_and_names_files_that_lie_beside_it(study, page):
+    assert not re.search(r'@import|url\((?!#)|<link|\ssrc\s*=|<(?!a\b)[^>]*\shref="(?!#)', page)
+    named = re.findall(r'<a href="([^#"][^"]*)"', page)
+    assert {"tables/linear.tex", "figures/means.pdf", "./agreement.csv"} <= set(named)
+    assert all((study / name).is_file() for name in named)
+
+
+def test_a_number_leads_to_the_rows_that_it_is_made_of(study, page):
+    section = page[page.index('id="table-linear"') : page.index('id="table-ordinal"')]
+    row = re.search(r'<th scope="row">age</th>.*', section)[0]
+    anchors = re.findall(r'href="#rows-(\d+)"', row)
+    behind = [
+        re.search(rf'id="rows-{a}" data-source="(\w+)" data-term="age" data-statistic="(\w+)"', page) for a in anchors
+    ]
+    assert [b.groups() for b in behind] == [
+        ("bootstrap", "estimate"), ("bootstrap", "ci_lower"), ("synthetic", "estimate"), ("synthetic", "ci_lower"),
+        ("synthetic", "std_error"), ("synthetic", "df"),
+    ]  # fmt: skip
+    assert set(re.findall(r'href="#(rows-\d+)"', page)) <= set(re.findall(r'id="(rows-\d+)"', page))
+
+
+def test_the_rows_behind_a_number_are_those_in_the_files(study):
+    found = rows_behind(Store(study), summarise(Store(study), 6, 5), 6).groups["ordinal"]
+    behind = next(b for b in found if (b.source, b.term, b.statistic) == ("synthetic", "regwest", "estimate"))
+    where = [
+        ("analysis", "==", "ordinal"),
+        ("source", "==", "synthetic"),
+        ("term", "==", "regwest"),
+        ("statistic", "==", "estimate"),
+    ]
+    rows = pd.read_parquet(sorted(study.glob("replicates/part-*.parquet")), filters=where).set_index("replicate")[
+        "value"
+    ]
+    assert (behind.n, behind.least_at, behind.most_at) == (6, rows.idxmin(), rows.idxmax())
+    numbers = [rows.mean(), rows.std(), rows.min(), rows.max()]
+    assert [behind.mean, behind.sd, behind.least, behind.most] == [tables.fixed(x, 2) for x in numbers]
+    heights = [20 - int(h) for h in re.findall(r"V(\d+)h4", behind.bars)]
+    counts = np.histogram(rows, bins=24)[0]
+    assert heights == [round(20 * c / counts.max()) for c in counts]
 
 
 def test_the_page_says_the_verdict_before_anything_else(page):
@@ -252,7 +289,8 @@ def test_the_referees_verdict_on_too_few_replicates_stands_on_the_page(study, pa
     store = Store(study)
     config, summary = store.config(), summarise(store, 6, 5)
     verdict = judge(summary, config)
-    text = render(study, config, 6, verdict, tables.report_tables(summary, config), [], performance(store, config))
+    found = tables.report_tables(summary, config)
+    text = render(study, config, 6, verdict, found, [], performance(store, config), rows_behind(store, summary, 6))
     assert verdict.agrees is None
     assert f'<h2 id="verdict">{verdict.headline}</h2>' in text
     assert "not judged" in text
@@ -270,7 +308,7 @@ def test_a_study_of_its_own_gets_its_performance_and_the_figures_of_it(study, tm
     pd.testing.assert_frame_equal(pd.read_csv(copy / "tables" / "performance.csv"), frame, check_dtype=False)
     row = frame[(frame["analysis"] == "linear") & (frame["term"] == "age") & (frame["measure"] == "coverage")].iloc[0]
     section = page[page.index('id="performance-linear"') : page.index('id="performance-ordinal"')]
-    assert f"{row['estimate']:.1f} <span" in section
+    assert f">{row['estimate']:.1f}</a> <span" in section
     names = {file.stem.rsplit("_", 1)[0] for file in (copy / "figures").glob("*_linear.svg")}
     assert names == {"coverage_band", "forest", "lolly", "zip", "bland_altman", "mcse_budget"}
     assert not {"coverage", "bias"} & {file.stem for file in (copy / "figures").glob("*.svg")}
@@ -282,7 +320,8 @@ def test_failures_stand_on_the_page_if_there_are_any(study, page):
     config, summary = store.config(), summarise(store, 6, 5)
     frame = performance(store, config)
     frame.loc[frame["measure"] == "failure_rate", ["estimate", "mcse"]] = 1 / 7, 0.132
-    text = render(study, config, 6, NOT_JUDGED, tables.report_tables(summary, config), [], frame)
+    found = tables.report_tables(summary, config)
+    text = render(study, config, 6, NOT_JUDGED, found, [], frame, rows_behind(store, summary, 6))
     section = text[text.index('<h2 id="failures"') : text.index('<h2 id="figures"')]
     assert "0.1429 <span" in section
     assert section.count("<tr>") == 1 + len(frame[["analysis", "source"]].drop_duplicates())

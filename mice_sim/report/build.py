@@ -14,6 +14,7 @@ from mice_sim.report.figures import draw
 from mice_sim.report.html import render
 from mice_sim.report.performance import performance_figures
 from mice_sim.report.referee import Verdict
+from mice_sim.report.rows import rows_behind
 from mice_sim.report.style import Drawing, write
 from mice_sim.report.tables import report_tables, write_tables
 from mice_sim.study.performance import performance, replicate_estimates
@@ -49,7 +50,8 @@ def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> 
     else:
         verdict.agreement.to_csv(agreement, index=False, lineterminator="\n")
     page = directory / "report.html"
-    text = render(directory, config, summary.replicates, verdict, tables, drawings, measured)
+    rows = rows_behind(store, summary, config["replicates"])
+    text = render(directory, config, summary.replicates, verdict, tables, drawings, measured, rows)
     page.write_text(text, encoding="utf-8")
     return page
 

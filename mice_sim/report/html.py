@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from mice_sim.report.performance import failures, performance_tables
 from mice_sim.report.preregistration import registered_against_executed
 from mice_sim.report.referee import Verdict
+from mice_sim.report.rows import Rows
 from mice_sim.report.style import INK, PALETTE, Drawing
 from mice_sim.report.tables import Cell, ReportTable, fixed, groups, header, paper_name
 from mice_sim.study.replay import CERTIFICATE
@@ -34,6 +35,7 @@ def render(
     tables: Sequence[ReportTable],
     drawings: Sequence[Drawing],
     performance: pd.DataFrame,
+    rows: Rows,
 ) -> str:
     """Return the page; it reads config, provenance, events and figures from the study's folder."""
     provenance = _json(directory / "provenance.json")
@@ -56,6 +58,8 @@ def render(
             registered=registered_against_executed(directory, config),
             certificate=_json(directory / CERTIFICATE),
             groups=groups,
+            rows=rows,
+            filter=rows.example(),
             published=_Published(verdict.agreement),
             figures=[
                 (drawing, inline_svg(directory / "figures" / f"{drawing.name}.svg", drawing)) for drawing in drawings
@@ -143,8 +147,18 @@ def element(svg: str, drawing: Drawing) -> Markup:
     for name, colour in PALETTE.items():
         svg = svg.replace(colour, f"var(--{name})")
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = _SAME_LOOKS.sub(_hoisted, re.sub(r"(\d\.\d\d)\d+|\n +", lambda m: m[1] or "\n", svg))
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{drawing.name}-", svg)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.alt)}"', 1))
+
+
+# A thousand points of one series bear the same style each; the group they stand in can bear it for all.
+_SAME_LOOKS = re.compile(r'(<g[^>]*)>((?:\s*<use [^>]*? style="([^"]*)"/>)(?:\s*<use [^>]*? style="\3"/>)+)\s*</g>')
+
+
+def _hoisted(group: re.Match[str]) -> str:
+    alike = group[2].replace(f' style="{group[3]}"', "")
+    return f'{group[1]} style="{group[3]}">{alike}</g>'
 
 
 # ---- events, provenance

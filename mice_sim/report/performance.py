@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.report.replicates import bland_altman, mcse_budget, zip_plot
+from mice_sim.report.rows import Rows
 from mice_sim.report.simulation import coverage, forest, lolly, short, telling_term
 from mice_sim.report.style import SAMPLES, Drawing, drawn
 from mice_sim.report.tables import decimals, fixed, header
@@ -30,12 +31,21 @@ class PerformanceTable:
     """The measures of one analysis: `head` are (name, target) by column, a row is its labels and its cells.
 
     A cell is (estimate, mcse, target), rounded; a target stands in the cells where the rows' targets differ.
+    measures : what the columns are, by the names of `study.measures`.
     """
 
     name: str
     stub: tuple[str, ...]
+    measures: tuple[str, ...]
     head: tuple[tuple[str, str], ...]
     rows: tuple[tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]], ...]
+
+    def anchor(self, rows: Rows | None, labels: Sequence[str], column: int) -> int | None:
+        """Return where the row behind a cell stands on the page of a study, if it is on it."""
+        if rows is None:
+            return None
+        statistic = labels[1] if self.stub[1] == "Statistic" else "estimate"
+        return rows.anchor(self.name, labels[-1], labels[0], self.measures[column], statistic)
 
 
 def performance_tables(frame: pd.DataFrame, axes: Sequence[str] = ()) -> list[PerformanceTable]:
@@ -50,13 +60,13 @@ def _table(name: str, rows: pd.DataFrame, axes: Sequence[str]) -> PerformanceTab
     labels |= {axis: axis for axis in axes} | {"Data": "source"}
     keys = list(labels.values())
     wide = rows.assign(**{key: rows[key].map(short) for key in keys}).set_index([*keys, "measure"])
-    head, columns = [], []
+    head, columns, measures = [], [], tuple(dict.fromkeys(rows["measure"]))
     orders = [{value: i for i, value in enumerate(dict.fromkeys(part))} for part in zip(*wide.index, strict=True)]
     index = sorted(
         dict.fromkeys(key[:-1] for key in wide.index),
         key=lambda key: [order[value] for order, value in zip(orders, key, strict=False)],
     )
-    for measure in dict.fromkeys(rows["measure"]):
+    for measure in measures:
         part = wide.xs(measure, level="measure")[["estimate", "mcse", "target"]].astype(float)
         digits, targets = decimals(part["estimate"], part["mcse"]), part["target"].dropna().unique()
         head.append((header(measure), f"{targets[0]:g}" if len(targets) == 1 else ""))
@@ -68,7 +78,7 @@ def _table(name: str, rows: pd.DataFrame, axes: Sequence[str]) -> PerformanceTab
         }  # fmt: skip
         columns.append([cells.get(key, ("–", "", "")) for key in index])
     return PerformanceTable(
-        name, tuple(labels), tuple(head), tuple(zip(index, zip(*columns, strict=True), strict=True))
+        name, tuple(labels), measures, tuple(head), tuple(zip(index, zip(*columns, strict=True), strict=True))
     )
 
 

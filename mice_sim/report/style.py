@@ -141,12 +141,12 @@ def percent(level: float) -> str:
 
 
 def fitted(text: str, width: int, lines: int = 3) -> str:
-    """Return a label broken into lines of at most `width` characters, after a space or mark where there is one.
+    """Return a label broken into lines of at most `width` characters, after a space or marks where there are any.
 
     What needs more lines loses its middle.
     """
     broken = [""]
-    for word in re.findall(r"[^\s.,:;_=+/)-]*[\s.,:;_=+/)-]?", text):
+    for word in re.findall(r"[^\s.,:;_=+/)-]*[.,:;_=+/)-]*\s?", text):
         for piece in [word[i : i + width] for i in range(0, len(word), width)]:
             if len(broken[-1]) + len(piece.rstrip()) > width:
                 broken.append("")
