@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from mice_sim.fits import Fits, fit_sets
 from mice_sim.synthesis import engine
 from mice_sim.synthesis.chained import ChainStatistics
 from mice_sim.synthesis.events import EventLog
+from mice_sim.synthesis.fitting import Streams
 from mice_sim.synthesis.joint.posterior import Posterior
 from mice_sim.synthesis.methods import Method
 from mice_sim.synthesis.result import Synthesis
@@ -193,7 +194,7 @@ def _run(data: pd.DataFrame, seed: int | None, strict: bool, progress: bool, **o
     return Sets(table, sets, origin, spec, data.index, data.columns, log, where, chain, *posterior[:1])
 
 
-def named_streams(seed: int | None, mode: str):
+def named_streams(seed: int | None, mode: str) -> Streams:
     """Return the streams of a call with this seed, or with fresh entropy."""
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
         raise MiceSimError(f"seed is {seed!r}; give a whole number of at least 0.")
@@ -212,7 +213,7 @@ class _progress:
         if chains.joint is None and chains.mode != "sequential":
             self.total += chains.m * chains.maxit
 
-    def __enter__(self):
+    def __enter__(self) -> Callable[[], None]:
         if not self.wanted:
             return lambda: None
         from rich.console import Console

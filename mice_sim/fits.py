@@ -440,7 +440,7 @@ def pool_correlations(
 
 def _pool_z(
     terms: list[str], z: np.ndarray, rows: np.ndarray, origin: Origin, rule: str | None, level: float, force: bool
-) -> tuple[pd.DataFrame, dict]:
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """Pool Fisher's z, float64 (sets, terms), of so many rows; return the frame and its attributes."""
     chosen, forced = choose_rule(rule, origin, force)
     u = np.broadcast_to(1 / (rows - 3), z.shape)

@@ -115,7 +115,7 @@ def options_of(people: People, verb: Verb, given: Mapping[str, Any]) -> dict[str
     return options
 
 
-def _special(values: pd.Series, column: Mapping[str, Any]) -> list:
+def _special(values: pd.Series, column: Mapping[str, Any]) -> list[Any]:
     """Return the values of a continuous column that are drawn apart: its spikes and its missing codes."""
     if column["kind"] != "continuous":
         return []
@@ -155,7 +155,7 @@ def _write_sets(people: People, verb: Verb, result: Sets, directory: Path, endin
     stem, files = people.path.stem, []
     for number in range(1, result.m + 1):
         files.append(directory / f"{stem}_{number}{ending}")
-        write_table(_whole(people, verb, result.completed(number)), files[-1], schema)  # type: ignore[arg-type]
+        write_table(_whole(people, verb, result.completed(number)), files[-1], schema)
     # The real data go on top of imputed ones, as mice has it; never into a file of synthetic ones.
     long = _whole(people, verb, result.long(original=verb == "impute"))
     if ending not in (".csv", ".parquet"):

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 import mice_sim
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 from mice_sim.assessment.findings import Finding, Verdict, counted, worst
 from mice_sim.assessment.safety import Safety, safety
 from mice_sim.assessment.usefulness import Usefulness, usefulness
@@ -100,7 +100,7 @@ def _plain(value: Any) -> Any:
 
 
 def assess(
-    synthetic: Any,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     keys: Sequence[str] | None = None,

@@ -117,9 +117,7 @@ class MiceImputer(TransformerMixin, BaseEstimator):
             formulas=self.formulas, visit_sequence=self.visit_sequence, cluster=self.cluster, derived=self.derived,
             bounds=self.bounds, rules=self.rules, ignore=ignore, seed=seed, **(self.options or {}),
         )  # fmt: skip
-        completed = result.completed(1)
-        assert isinstance(completed, pd.DataFrame)
-        return completed
+        return result.completed(1)
 
     def _frame(self, X: Any, reset: bool) -> pd.DataFrame:
         """Return rows as a frame; checks an array, and that the columns are those of the training rows."""

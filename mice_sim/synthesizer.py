@@ -15,6 +15,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.synthesis import audit, engine, saved
 from mice_sim.synthesis.engine import Model
 from mice_sim.synthesis.events import Event, EventLog
+from mice_sim.synthesis.fitting import Streams
 from mice_sim.synthesis.spec import specify, whole
 
 
@@ -111,7 +112,7 @@ def load_synthesizer(path: Path | str) -> Synthesizer:
     return synthesizer
 
 
-def _trial(streams):
+def _trial(streams: Streams) -> Streams:
     return lambda i, name, k: streams(i, f"trial {name}", k)
 
 

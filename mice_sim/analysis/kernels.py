@@ -7,7 +7,7 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def describe(values):
+def describe(values: np.ndarray) -> np.ndarray:
     """Return (rows, 6): mean, sd, min, max, skew and kurtosis of each row of `values`.
 
     Skew and kurtosis are type 3 of Joanes & Gill (1998): moments about the mean over powers of the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class Rows(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
-    levels: tuple
+    levels: tuple[Any, ...]
     complete: np.ndarray
 
     @property
@@ -58,7 +58,7 @@ def complete_rows(
         raise NotConverged(f"The model {formula.text} can't be fitted: {error}") from None
 
 
-def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple:
+def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple[Any, ...]:
     """Return the response's levels; raises MiceSimError if there is no response or one of another kind."""
     if formula.left is None:
         raise MiceSimError(f"The formula {formula.text!r} has no response; write 'y ~ x'.")

@@ -15,7 +15,7 @@ from scipy import stats
 
 from mice_sim import streams
 from mice_sim.assessment.copies import record_index
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 from mice_sim.assessment.nearest import Index, Metric
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
@@ -59,7 +59,9 @@ class Scene:
         return replace(self, members=members, others=others)
 
 
-def set_scene(synthetic, original, holdout: pd.DataFrame, limit: int | None, seed: int) -> Scene:
+def set_scene(
+    synthetic: Synthetic, original: pd.DataFrame | None, holdout: pd.DataFrame, limit: int | None, seed: int
+) -> Scene:
     """Return the scene; raises MiceSimError for a holdout of other columns and for a limit below 1."""
     data = pair(synthetic, original)
     whole("limit", limit if limit is not None else 1)
@@ -126,7 +128,7 @@ class ClosestRecord:
 
 
 def closest_record(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     holdout: pd.DataFrame,
@@ -198,7 +200,7 @@ class Membership:
 
 
 def membership_inference(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     holdout: pd.DataFrame,
@@ -261,7 +263,7 @@ def _auc(members: np.ndarray, others: np.ndarray, level: float) -> dict[str, flo
 
 
 def attribute_inference(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     holdout: pd.DataFrame,
@@ -325,7 +327,7 @@ def _told(guess: np.ndarray, secret: np.ndarray, slack: float) -> np.ndarray:
 
 
 def linkability(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     holdout: pd.DataFrame,

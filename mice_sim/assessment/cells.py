@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from mice_sim.assessment.data import Assessed, encode, pair
+from mice_sim.assessment.data import Assessed, Synthetic, encode, pair
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.spec import whole
 
@@ -46,7 +47,7 @@ class Cells:
 
     def counts(self) -> tuple[np.ndarray, list[np.ndarray]]:
         """Return how many records each cell has, int64 (size,): of the original, and of each set."""
-        count = lambda codes: np.bincount(codes, minlength=self.size)  # noqa: E731
+        count = partial(np.bincount, minlength=self.size)
         return count(self.original), [count(codes) for codes in self.sets]
 
 
@@ -92,8 +93,8 @@ def check_groups(what: str, groups: Groups, names: Sequence[str]) -> None:
 
 
 def tau(
-    synthetic, original: pd.DataFrame | None = None, columns: Sequence[str] | None = None, k: Sequence[int] = SMALL,
-    d: float = 0.5, groups: Groups = None,
+    synthetic: Synthetic, original: pd.DataFrame | None = None, columns: Sequence[str] | None = None,
+    k: Sequence[int] = SMALL, d: float = 0.5, groups: Groups = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the cell metrics of Jackson et al. (2022, JRSS A 185, 1613-1643) for cells of k records.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc, fdtrc, ndtr, ndtri
 
 from mice_sim.analysis import MODELS, Estimates
-from mice_sim.assessment.data import MISSING, Assessed, pair
+from mice_sim.assessment.data import MISSING, Assessed, Synthetic, pair
 from mice_sim.data import Table
 from mice_sim.data.table import Column
 from mice_sim.errors import MiceSimError
@@ -21,7 +20,7 @@ QUANTILES = {"min": 0.0, "5%": 0.05, "25%": 0.25, "median": 0.5, "75%": 0.75, "9
 
 
 def compare(
-    synthetic: Any,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     columns: Sequence[str] | None = None,
     kept: Sequence[str] | None = None,

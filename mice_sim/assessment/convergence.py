@@ -5,7 +5,7 @@ Chains are the m sets; a chain's state at an iteration is the mean or standard d
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +13,12 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from mice_sim.errors import MiceSimError
+from mice_sim.synthesis.result import Synthesis
 
 PARAMETERS = ("mean", "sd")
 
 
-def convergence(result: Any, parameter: Literal["mean", "sd"] = "mean") -> pd.DataFrame:
+def convergence(result: Synthesis, parameter: Literal["mean", "sd"] = "mean") -> pd.DataFrame:
     """Return R-hat and autocorrelation over the iterations so far, as mice's `convergence`.
 
     Parameters

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.assessment.cells import Cells, Groups, cells, check_groups, column_cells
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 
 ALL_COLUMNS = "(all columns)"
 
 
-def copies(synthetic, original: pd.DataFrame | None = None) -> pd.DataFrame:
+def copies(synthetic: Synthetic, original: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return which values and records of the data stand in the synthetic sets as they are.
 
     synthetic, original : as for `disclosure`.
@@ -83,7 +83,7 @@ class ReplicatedUniques:
 
 
 def replicated_uniques(
-    synthetic, original: pd.DataFrame | None = None, keys: Sequence[str] | None = None, groups: Groups = None
+    synthetic: Synthetic, original: pd.DataFrame | None = None, keys: Sequence[str] | None = None, groups: Groups = None
 ) -> ReplicatedUniques:
     """Return the records that one real person has alone and that a set has once, as synthpop's `replicated.uniques`.
 
@@ -107,6 +107,6 @@ def replicated_uniques(
     )
 
 
-def record_index(synthetic, original: pd.DataFrame | None, data: Assessed) -> pd.Index:
+def record_index(synthetic: Synthetic, original: pd.DataFrame | None, data: Assessed) -> pd.Index:
     """Return the labels of the real records."""
     return original.index if original is not None else getattr(synthetic, "index", pd.RangeIndex(data.n))

@@ -12,7 +12,7 @@ COUNTS = ("cells", "cells_both", "inverse", "squares")
 
 
 @njit(cache=True, nogil=True)
-def count(codes, places, sizes, counts):
+def count(codes: np.ndarray, places: np.ndarray, sizes: np.ndarray, counts: np.ndarray) -> None:
     """Add to `counts` how many rows fall into each cell of the columns `places`; the last one runs fastest.
 
     codes : int32 (columns, n). places : int64 (k,). sizes : int64 (columns,), levels. counts : int64 (cells,).
@@ -25,7 +25,7 @@ def count(codes, places, sizes, counts):
 
 
 @njit(cache=True, nogil=True)
-def compare_cells(synthetic, original):
+def compare_cells(synthetic: np.ndarray, original: np.ndarray) -> np.ndarray:
     """Return the measures of two tables of counts, float64 (len(MEASURES) + len(COUNTS),).
 
     Formulas: Raab, Nowok & Dibben (2021), table 8. Cells without any record count for nothing.
@@ -74,7 +74,7 @@ def compare_cells(synthetic, original):
 
 
 @njit(cache=True, nogil=True)
-def _rank_sum(ratio, size, drawn):
+def _rank_sum(ratio: np.ndarray, size: np.ndarray, drawn: np.ndarray) -> float:
     """Return the sum of the mean ranks of `drawn` records, of cells with so many of `size` records each."""
     order = np.argsort(ratio)
     below = total = 0.0

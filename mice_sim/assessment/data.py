@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,10 @@ import pandas as pd
 from mice_sim.data import Column, Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
+from mice_sim.synthesis.result import Synthesis
+
+# Synthetic sets, as people have them: a result of `synthesize`, a frame, or frames of any numbers of rows.
+Synthetic: TypeAlias = Synthesis | pd.DataFrame | Sequence[pd.DataFrame]
 
 MISSING = "missing"  # the label of the level that missing values make
 GROUPS = 5  # into which numbers are cut, as in synthpop
@@ -89,7 +93,9 @@ class Codes:
 # ---- reading
 
 
-def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[str] | None = None) -> Assessed:
+def pair(
+    synthetic: Synthetic | Assessed, original: pd.DataFrame | None = None, kept: Sequence[str] | None = None
+) -> Assessed:
     """Return synthetic sets beside the data they stand for.
 
     Parameters
@@ -104,15 +110,15 @@ def pair(synthetic: Any, original: pd.DataFrame | None = None, kept: Sequence[st
     """
     if isinstance(synthetic, Assessed):
         return synthetic if kept is None else replace(synthetic, drawn=_all_but(kept, synthetic))
-    result = hasattr(synthetic, "sets") and hasattr(synthetic, "original")
-    if result and original is None:
-        columns, values = synthetic.original.columns, synthetic.original.values
-        sets = tuple(np.asarray(one) for one in synthetic.sets)
+    origin = synthetic.origin if isinstance(synthetic, Synthesis) else None
+    if isinstance(synthetic, Synthesis) and original is None:
+        columns, values, sets = synthetic.original.columns, synthetic.original.values, tuple(synthetic.sets)
+        drawn = _drawn_of_result(synthetic)
     else:
-        frames = synthetic.completed() if result else [synthetic] if isinstance(synthetic, pd.DataFrame) else synthetic
-        columns, values, sets = _read(original, frames)
-    drawn = _drawn_of_result(synthetic) if result and original is None else differ(values, sets)
-    data = Assessed(columns, values, sets, drawn, synthetic.origin if result else None)
+        frames = synthetic.completed() if isinstance(synthetic, Synthesis) else synthetic
+        columns, values, sets = _read(original, [frames] if isinstance(frames, pd.DataFrame) else frames)
+        drawn = differ(values, sets)
+    data = Assessed(columns, values, sets, drawn, origin)
     return data if kept is None else replace(data, drawn=_all_but(kept, data))
 
 
@@ -177,11 +183,11 @@ def _relevelled(column: Column, other: Column, values: np.ndarray, number: int) 
     return found
 
 
-def _drawn_of_result(result: Any) -> np.ndarray:
+def _drawn_of_result(result: Synthesis) -> np.ndarray:
     if result.origin.mode == "sequential":
         drawn = {*result.spec.methods, *result.spec.derived}
         return np.array([j in drawn for j in range(len(result.original.columns))])
-    return result.where.any(axis=1)
+    return np.asarray(result.where.any(axis=1))
 
 
 def differ(values: np.ndarray, sets: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mice_sim.assessment.cells import Cells, Groups, cells, check_groups, column_cells, groups_of
 from mice_sim.assessment.copies import record_index
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.spec import whole
@@ -67,7 +68,7 @@ class Disclosure:
 
 
 def disclosure(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     keys: Sequence[str],
@@ -76,7 +77,7 @@ def disclosure(
     exclude_ov_denom_lim: bool = False,
     ngroups_target: int | None = None,
     ngroups_keys: Groups = None,
-    baseline=None,
+    baseline: pd.DataFrame | None = None,
 ) -> Disclosure:
     """Return the disclosure measures of synthpop's `disclosure` (Raab, Nowok & Dibben 2024, arXiv:2406.16826).
 
@@ -145,7 +146,7 @@ class MultiDisclosure:
 
 
 def multi_disclosure(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     keys: Sequence[str],
@@ -154,7 +155,7 @@ def multi_disclosure(
     exclude_ov_denom_lim: bool = False,
     ngroups_targets: Groups = None,
     ngroups_keys: Groups = None,
-    baseline=None,
+    baseline: pd.DataFrame | None = None,
 ) -> MultiDisclosure:
     """Return the disclosure measures of many targets, as synthpop's `multi.disclosure`.
 
@@ -204,7 +205,7 @@ def measures(data: Assessed, keys: Sequence[str], targets: Sequence[str], groups
     return np.array([_measure(data, columns, name, groups_of(groups, name), 1, False).values for name in targets])
 
 
-def _baseline(data: Assessed, baseline) -> list[Assessed]:
+def _baseline(data: Assessed, baseline: pd.DataFrame | None) -> list[Assessed]:
     """Return the same real data beside the baseline, if there is one."""
     if baseline is None:
         return []
@@ -251,7 +252,9 @@ def _measure(data: Assessed, keys: _Keys, target: str, groups: int | None, denom
     return _Measured(np.array(values).T, records, np.array(over))
 
 
-def _one_set(keys: _Keys, i: int, both: Cells, real: np.ndarray, made: np.ndarray, denom_lim: int, exclude: bool):
+def _one_set(
+    keys: _Keys, i: int, both: Cells, real: np.ndarray, made: np.ndarray, denom_lim: int, exclude: bool
+) -> dict[str, Any]:
     """Return what each measure says of each real record (n,), and the sums over synthetic ones."""
     q, tq = keys.cells.original, both.original
     d_q, d_tq = keys.real[q], real[tq]

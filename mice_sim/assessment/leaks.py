@@ -15,7 +15,7 @@ from scipy import special, stats
 from mice_sim.assessment.attacks import Scene, closest_in, exceeds, guess_secret, membership_in, set_scene
 from mice_sim.assessment.cells import Cells, cells, column_cells
 from mice_sim.assessment.copies import ALL_COLUMNS
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.spec import whole
 
@@ -47,7 +47,7 @@ class Leaks:
 
 
 def leaks(
-    synthetic,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     holdout: pd.DataFrame | None = None,

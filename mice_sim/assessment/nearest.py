@@ -103,7 +103,9 @@ def in_boxes(points: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, nogil=True)
-def _search(queries, points, starts, low, high, k):
+def _search(
+    queries: np.ndarray, points: np.ndarray, starts: np.ndarray, low: np.ndarray, high: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
     n_boxes, p = low.shape
     near_points = np.ascontiguousarray(points.astype(np.float32).T)
     distance = np.full((queries.shape[0], k), np.inf)

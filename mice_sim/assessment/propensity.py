@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 
 from mice_sim import streams
 from mice_sim.analysis.discrimination import confusion
-from mice_sim.assessment.data import Assessed, pair
+from mice_sim.assessment.data import Assessed, Synthetic, pair
 from mice_sim.assessment.separation import MOST_PARAMETERS, Classifier, Logistic, Separator, Tree
 from mice_sim.assessment.tabular import ALPHA, Null, check_null, comparable, tail
 from mice_sim.errors import MiceSimError, nearest
@@ -47,7 +47,7 @@ CALIBRATION = {
 
 
 def utility_gen(
-    synthetic: Any,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     method: Any = "logistic",
@@ -233,7 +233,7 @@ def _chi_square(pmse: float, total: int, c: float, null: str) -> float:
     return pmse * total / (c * (1 - c) ** 2) * (1 - c if null == "fresh" else 1.0)
 
 
-def _add_pairs(rows: list[dict[str, float]], method: Any, data: Assessed, options: dict, seed: int) -> None:
+def _add_pairs(rows: list[dict[str, float]], method: Any, data: Assessed, options: dict[str, Any], seed: int) -> None:
     """Fill in expectations from pairs of sets.
 
     Two sets given one original differ with variances p/n₂ + p/n₂, a set from the original with p/n₂ alone; so pMSE of
@@ -254,12 +254,15 @@ def _add_pairs(rows: list[dict[str, float]], method: Any, data: Assessed, option
             row[f"S_{name}"] = row[name] / (means[name] * share**power) if means[name] > 0 else np.nan
 
 
-def _together(rows: list[dict[str, float]], dfs: list, data: Assessed, c: np.ndarray, null: str) -> float:
+def _together(
+    rows: list[dict[str, float]], dfs: Sequence[int | None], data: Assessed, c: np.ndarray, null: str
+) -> float:
     """Return the p-value of all sets together."""
-    if None in dfs or not all(dfs):
+    known = [df for df in dfs if df]
+    if len(known) < len(dfs):
         return float(np.minimum(1.0, len(rows) * np.min([row["p_value"] for row in rows])))  # Bonferroni; NaN stays
     total = [data.n + values.shape[1] for values in data.sets]
     statistic = sum(_chi_square(row["pMSE"], t, k, null) for row, t, k in zip(rows, total, c, strict=True))
-    df = np.array([np.mean(dfs)])
+    df = np.array([np.mean(known)])
     shared = float(c.mean()) if null == "fresh" else 0.0
     return float(tail(np.array([statistic]), df, 2 * df, data.m, shared)[0])

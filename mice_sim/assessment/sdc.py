@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from mice_sim.assessment.nearest import Metric, in_boxes
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.synthesis.constraints import overrule
 from mice_sim.synthesis.events import Event
+from mice_sim.synthesis.result import Synthesis
 from mice_sim.synthesis.smoothing import KINDS, smooth
+
+Made = TypeVar("Made", bound=Synthesis)
 
 
 def sdc(
-    result: Any,
+    result: Made,
     *,
     smoothing: str | Mapping[str, str] | None = None,
     swap: Sequence[str] = (),
@@ -31,7 +34,7 @@ def sdc(
     uniques_exclude: Sequence[str] = (),
     uniques_groups: Groups = None,
     seed: int = 0,
-) -> Any:
+) -> Made:
     """Return a result of `synthesize` with its sets protected further, as synthpop's `sdc`; nothing is done unasked.
 
     Steps are taken in the order of the parameters; then derived columns are computed anew and rules are followed. What
@@ -65,15 +68,15 @@ def sdc(
     return protected.result()
 
 
-def _kinds(result: Any, smoothing: str | Mapping[str, str] | None) -> Mapping[str, str]:
+def _kinds(result: Synthesis, smoothing: str | Mapping[str, str] | None) -> Mapping[str, str]:
     if isinstance(smoothing, str):
         drawn = result.spec.methods
         return {c.name: smoothing for j, c in enumerate(result.original.columns) if not c.is_factor and j in drawn}
     return smoothing or {}
 
 
-class _Protection:
-    def __init__(self, made: Any, seed: int):
+class _Protection(Generic[Made]):
+    def __init__(self, made: Made, seed: int):
         self.made, self.seed, self.table = made, seed, made.original
         self.sets = made.sets.copy()
         self.events: list[Event] = []
@@ -178,7 +181,7 @@ class _Protection:
                 self._note("(records)", what, "sdc; sets stay of one size", i + 1)
         self.sets = kept
 
-    def result(self) -> Any:
+    def result(self) -> Made:
         return replace_sets(self.made, self.sets, self.events)
 
     def _number(self, name: str, treated: str, factors: bool = False) -> int:
@@ -203,7 +206,7 @@ class _Protection:
         return streams.stream(self.seed, "sdc", i + 1, purpose, name)
 
 
-def replace_sets(made: Any, sets: np.ndarray, events: Sequence[Event] = ()) -> Any:
+def replace_sets(made: Made, sets: np.ndarray, events: Sequence[Event] = ()) -> Made:
     """Return the result with these sets instead, and further events."""
     origin = replace(made.origin, k=sets.shape[2])
     return replace(made, sets=sets, origin=origin, log=[*made.log, *events])

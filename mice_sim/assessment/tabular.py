@@ -21,14 +21,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
 from mice_sim.assessment.counts import COUNTS, MEASURES, compare_cells, count
-from mice_sim.assessment.data import GROUPS, Assessed, Codes, encode, pair
+from mice_sim.assessment.data import GROUPS, Assessed, Codes, Synthetic, encode, pair
 from mice_sim.errors import MiceSimError
 
 Null = Literal["fitted", "fresh"]
@@ -39,7 +39,7 @@ STANDARDISED = ("S_pMSE", "S_FT", "S_JSD", "S_WMabsDD", "S_G")
 
 
 def utility_tables(
-    synthetic: Any,
+    synthetic: Synthetic,
     original: pd.DataFrame | None = None,
     *,
     ways: int | Sequence[int] = (1, 2, 3),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,7 +83,10 @@ def _sample(data: Assessed, seed: int) -> Assessed:
     """Return at most ROWS records of the original and of each set; the same ones of sets of one size."""
     sizes = {values.shape[1] for values in (data.original, *data.sets)}
     rows = {n: np.sort(streams.stream(seed, "assess", "rows", n).permutation(n)[:ROWS]) for n in sizes if n > ROWS}
-    cut = lambda values: values[:, rows[values.shape[1]]] if values.shape[1] in rows else values  # noqa: E731
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        return values[:, rows[values.shape[1]]] if values.shape[1] in rows else values
+
     return replace(data, original=cut(data.original), sets=tuple(map(cut, data.sets)))
 
 
@@ -252,7 +256,7 @@ def _cramer(x: np.ndarray, y: np.ndarray, sizes: np.ndarray) -> float:
 # ---- levels
 
 
-def _lost(data: Assessed) -> dict[str, dict]:
+def _lost(data: Assessed) -> dict[str, dict[str, Any]]:
     """Return every level of a synthesised factor: its records, those expected in the sets, and p of there being so few.
 
     p is that of none among all sets' records where original and synthetic records come from one source; of right
@@ -276,7 +280,7 @@ def _lost(data: Assessed) -> dict[str, dict]:
     return found
 
 
-def _of_levels(lost: dict[str, dict], tests: Family, data: Assessed) -> list[Finding]:
+def _of_levels(lost: dict[str, dict[str, Any]], tests: Family, data: Assessed) -> list[Finding]:
     off = [name for name in lost if tests.verdict("level", name) != "ok"]
     return [
         Finding(

@@ -5,6 +5,7 @@ A basis learns from data what depends on them (means, knots) and can then be wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -78,7 +79,9 @@ class Polynomials:
         return rows
 
 
-def _next(x: np.ndarray, before: np.ndarray, current: np.ndarray, centre: float, norms) -> np.ndarray:
+def _next(
+    x: np.ndarray, before: np.ndarray, current: np.ndarray, centre: float, norms: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Return the polynomial of the next degree; norms : squared lengths up to the current one."""
     shrink = norms[-1] / norms[-2] if len(norms) > 1 else 0.0
     return (x - centre) * current - shrink * before

@@ -111,7 +111,7 @@ def _is_date(held: pd.Series) -> bool:
     return is_text(held) and all(_DATE.fullmatch(str(value)) for value in held.iloc[:100])
 
 
-def _text(name: str, held: pd.Series, series: pd.Series, labels: dict) -> Guess:
+def _text(name: str, held: pd.Series, series: pd.Series, labels: dict[str, Any]) -> Guess:
     found = sorted(map(str, held.unique()))
     if len(found) == len(held) and (len(found) > _MOST_LEVELS or _ID_NAME.search(name)):
         return Guess({"drop": "identifier", **labels}, (), "all values differ, so it looks like an identifier")
@@ -125,7 +125,7 @@ def _text(name: str, held: pd.Series, series: pd.Series, labels: dict) -> Guess:
     return made
 
 
-def _factor(series: pd.Series, levels: list, labels: dict, ordered: bool = False) -> Guess:
+def _factor(series: pd.Series, levels: list[Any], labels: dict[str, Any], ordered: bool = False) -> Guess:
     kind = "ordered" if ordered else "binary" if len(levels) == 2 else "unordered"
     remarks = _beside(kind, series.dropna(), series)
     if kind == "unordered":
@@ -133,7 +133,7 @@ def _factor(series: pd.Series, levels: list, labels: dict, ordered: bool = False
     return Guess({"kind": kind, "levels": [text(level) for level in levels], **labels}, remarks)
 
 
-def _number(name: str, held: pd.Series, series: pd.Series, entry: dict) -> Guess:
+def _number(name: str, held: pd.Series, series: pd.Series, entry: dict[str, Any]) -> Guess:
     values = held.to_numpy(float)
     whole = bool((values == np.floor(values)).all())
     if whole and held.nunique() == len(held) > 1 and (_ID_NAME.search(name) or _is_sequence(values)):

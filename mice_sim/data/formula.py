@@ -556,7 +556,9 @@ def _choices(variable: Variable, full: bool, columns: tuple[Column, ...], first:
     return [(variable.label + label, variable.column, s) for label, s in zip(labels, scores.T, strict=True)]
 
 
-def _parts(products: Sequence[tuple[_Part, ...]], columns: tuple[Column, ...]) -> tuple:
+def _parts(
+    products: Sequence[tuple[_Part, ...]], columns: tuple[Column, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the products as arrays for `model_matrix`."""
     shape = (len(products), max((len(product) for product in products), default=0))
     source = np.full(shape, -1, np.int64)
@@ -571,7 +573,7 @@ def _parts(products: Sequence[tuple[_Part, ...]], columns: tuple[Column, ...]) -
 
 
 @njit(cache=True, nogil=True)
-def model_matrix(values, source, is_factor, score):
+def model_matrix(values: np.ndarray, source: np.ndarray, is_factor: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Return the (n, p) matrix whose column c is the product of its parts; a column without parts is 1.
 
     values : float64 (rows, n); where a part is missing, so is the product. source : (p, parts), the row behind

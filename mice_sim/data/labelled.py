@@ -66,14 +66,14 @@ def _letters_to_codes(series: pd.Series, letters: list[str]) -> tuple[pd.Series,
     return numbers.mask(series.isin(codes), series.map(codes).astype(float)), codes
 
 
-def _user_missing(series: pd.Series, ranges: list[Mapping[str, float]]) -> list:
+def _user_missing(series: pd.Series, ranges: list[Mapping[str, float]]) -> list[Any]:
     """Return the values of a column that lie in its user-missing ranges, and codes that stand alone."""
     alone = [r["lo"] for r in ranges if r["lo"] == r["hi"]]
     held = [v for v in series.dropna().unique() for r in ranges if not isinstance(v, str) and r["lo"] <= v <= r["hi"]]
     return sorted({_whole(value) for value in alone + held}, key=str)
 
 
-def _describe(series: pd.Series, labels: Mapping[Any, str], missing: list, measure: str | None) -> dict[str, Any]:
+def _describe(series: pd.Series, labels: Mapping[Any, str], missing: list[Any], measure: str | None) -> dict[str, Any]:
     special = {_whole(code): str(labels.get(code, text(code))) for code in missing}
     levels = {_whole(code): str(label) for code, label in labels.items() if _whole(code) not in special}
     held = {_whole(value) for value in series.dropna().unique()} - set(special)
@@ -160,7 +160,9 @@ def _numbers(levels: list[str]) -> dict[str, float]:
         return {}
 
 
-def _to_letters(series: pd.Series, labels: dict, column: Mapping[str, Any]) -> tuple[pd.Series, dict, list[str]]:
+def _to_letters(
+    series: pd.Series, labels: dict[Any, str], column: Mapping[str, Any]
+) -> tuple[pd.Series, dict[Any, str], list[str]]:
     """Return a column with its missing codes as Stata's .a to .z: those it came with, or the first ones."""
     letters = {code: letter for letter, code in column.get("letters", {}).items()}
     letters = letters or dict(zip(missing_codes(column), _LETTERS, strict=False))
@@ -171,7 +173,7 @@ def _to_letters(series: pd.Series, labels: dict, column: Mapping[str, Any]) -> t
     return mixed, labels, sorted(letters.values())
 
 
-def _discrete(name: str, codes: list) -> list:
+def _discrete(name: str, codes: list[Any]) -> list[Any]:
     if len(codes) > _MOST_SPSS_CODES:
         raise ValueError(f"SPSS has room for three missing codes, '{name}' has {len(codes)}")
     return [code if isinstance(code, str) else float(code) for code in codes]

@@ -23,7 +23,7 @@ class Column:
 
     name: str
     kind: Kind
-    levels: tuple | None
+    levels: tuple[Any, ...] | None
     dtype: object
 
     @property

@@ -14,6 +14,7 @@ from mice_sim.pooling.scales import limits
 
 INFERENCE = ("estimate", "std_error", "df", "statistic", "p_value", "ci_lower", "ci_upper")
 LEVEL = 0.95
+Elementwise = Callable[[np.ndarray], np.ndarray]
 
 
 def t_quantile(df: np.ndarray, level: float = LEVEL) -> np.ndarray:
@@ -99,7 +100,7 @@ def pool(
 
 
 def pool_statistics(
-    values: np.ndarray, forward: Callable | None = None, backward: Callable | None = None
+    values: np.ndarray, forward: Elementwise | None = None, backward: Elementwise | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average (m, k) statistics over the sets, on the scale of `forward`; return mean and jackknife variance.
 

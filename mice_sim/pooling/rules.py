@@ -102,6 +102,11 @@ def _synthesis_total(s: Moments) -> Array:
     return s.between / s.m
 
 
+def _nested_synthesis_total(s: Moments) -> Array:
+    assert s.in_nests is not None
+    return np.fmax(s.between - s.in_nests / s.r, 0) + s.between / s.m  # what the imputation adds is not negative
+
+
 def _synthesis_simple_total(s: Moments) -> Array:
     return s.within / s.m
 
@@ -146,6 +151,11 @@ def _nested_df(s: Moments, total: Array) -> Array:
 
 def _population_df(s: Moments, total: Array) -> Array:
     return np.full(np.shape(total), s.m - 1.0)
+
+
+def _nested_synthesis_df(s: Moments, total: Array) -> Array:
+    assert s.in_nests is not None
+    return np.where(s.between > s.in_nests / s.r, _nested_df(s, total), s.m - 1.0)
 
 
 def _one_synthesis_df(s: Moments, total: Array) -> Array:
@@ -245,7 +255,10 @@ RULES = {
         # T = b/m, ν = m − 1: the sample is the population, and only the synthesis is uncertain.
         Rule("population", _synthesis_total, _population_df, validity.needs_whole_columns, DERIVED,
              proviso=POPULATION),
-        # The same, where b is known to be ū, or (1 + k/n)ū.
+        # T = b − w/r + b/m: as before, of a population whose missing values were imputed.
+        Rule("population_nested", _nested_synthesis_total, _nested_synthesis_df, validity.needs_whole_nests, DERIVED,
+             nested=True, proviso=POPULATION),
+        # The same without missing values, where b is known to be ū, or (1 + k/n)ū.
         Rule("population_simple", _synthesis_simple_total, _normal_df, validity.needs_new_plug_in, DERIVED, least=1,
              proviso=POPULATION),
         Rule("population_proper", _synthesis_proper_total, _normal_df, validity.needs_new_proper, DERIVED, least=1,

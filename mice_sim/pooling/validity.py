@@ -62,8 +62,10 @@ def needs_new_proper(origin: Origin) -> str | None:
 
 
 def needs_whole_columns(origin: Origin) -> str | None:
-    if reason := needs_synthetic(origin):
-        return reason
+    return needs_synthetic(origin) or _needs_no_links(origin)
+
+
+def _needs_no_links(origin: Origin) -> str | None:
     if origin.mode == "linked":
         return "linked sets are off the sample's own estimates by more than it allows for"
     return None
@@ -94,3 +96,7 @@ def needs_nests(origin: Origin) -> str | None:
     if origin.missing != "two-step":
         return "it is for synthetic data made in two steps, imputations first"
     return None if origin.r > 1 else "it needs two or more syntheses of every imputation"
+
+
+def needs_whole_nests(origin: Origin) -> str | None:
+    return needs_nests(origin) or _needs_no_links(origin)

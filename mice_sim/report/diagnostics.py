@@ -32,6 +32,7 @@ from mice_sim.report.style import (
     handle,
     panels,
 )
+from mice_sim.synthesis.result import Synthesis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -200,7 +201,7 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 
 @_styled
-def plot_traces(result: Any, columns: Sequence[str] | None = None) -> Figure:
+def plot_traces(result: Synthesis, columns: Sequence[str] | None = None) -> Figure:
     """Draw the mean and the standard deviation of each column's drawn cells by iteration, a line a chain.
 
     Factors count by level number, from 1. Lines that mingle and have no trend speak for convergence.
@@ -234,7 +235,7 @@ def plot_traces(result: Any, columns: Sequence[str] | None = None) -> Figure:
 
 
 @_styled
-def plot_sampler(result: Any, parameters: Sequence[str] | None = None) -> Figure:
+def plot_sampler(result: Synthesis, parameters: Sequence[str] | None = None) -> Figure:
     """Draw the draws of a joint model's parameters along its chains, a line a chain.
 
     parameters : names, as `result.sampler.names` has them; by default the twelve of the largest R-hat. Raises
@@ -265,7 +266,7 @@ def plot_sampler(result: Any, parameters: Sequence[str] | None = None) -> Figure
 
 
 @_styled
-def plot_convergence(result: Any, parameter: str = "mean") -> Figure:
+def plot_convergence(result: Synthesis, parameter: str = "mean") -> Figure:
     """Draw autocorrelation and R-hat by iteration, a line a column; see `convergence`, also for errors."""
     frame = convergence(result, parameter).dropna(subset=["ac", "rhat"], how="all")  # type: ignore[arg-type]
     names = list(dict.fromkeys(frame["variable"]))
@@ -289,7 +290,7 @@ def plot_convergence(result: Any, parameter: str = "mean") -> Figure:
 
 
 @_styled
-def plot_strip(result: Any, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
+def plot_strip(result: Synthesis, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
     """Draw every observed value and, side by side, the drawn values of each set.
 
     Parameters
@@ -315,7 +316,7 @@ def plot_strip(result: Any, columns: Sequence[str] | None = None, sets: Sequence
 
 
 @_styled
-def plot_box(result: Any, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
+def plot_box(result: Synthesis, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
     """Draw box plots of the observed values and of the drawn values of each set, for continuous columns.
 
     Boxes are quartiles; whiskers reach at most 1.5 times the box's height. Options and errors as `plot_strip`; a factor
@@ -335,7 +336,7 @@ def plot_box(result: Any, columns: Sequence[str] | None = None, sets: Sequence[i
 
 
 @_styled
-def plot_density(result: Any, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
+def plot_density(result: Synthesis, columns: Sequence[str] | None = None, sets: Sequence[int] | None = None) -> Figure:
     """Draw the distribution of the observed values and that of the drawn values, a line or a mark a set.
 
     Continuous columns have density curves (Gaussian kernels, Scott's rule), or ticks for values too few for a curve;
@@ -355,7 +356,7 @@ def plot_density(result: Any, columns: Sequence[str] | None = None, sets: Sequen
 
 
 @_styled
-def plot_scatter(result: Any, x: str, y: str, sets: Sequence[int] | None = None) -> Figure:
+def plot_scatter(result: Synthesis, x: str, y: str, sets: Sequence[int] | None = None) -> Figure:
     """Draw two columns against each other: the observed pairs, then those of each set.
 
     A pair is drawn if either value is. Levels of factors are spread out. sets : numbers from 1; by default the first
@@ -385,27 +386,27 @@ def plot_scatter(result: Any, x: str, y: str, sets: Sequence[int] | None = None)
 # ---- what is shown
 
 
-def _column(result: Any, name: str) -> Column:
+def _column(result: Synthesis, name: str) -> Column:
     return result.original.columns[result.original.index(name)]
 
 
-def _cells(result: Any) -> np.ndarray:
+def _cells(result: Synthesis) -> np.ndarray:
     """Return bool (columns, rows of a set), True where a cell was drawn."""
     if result.origin.mode == "sequential":
         return np.full(result.sets.shape[1:], True)
     return result.where
 
 
-def _look(result: Any) -> Style:
+def _look(result: Synthesis) -> Style:
     return IMPUTED if result.origin.mode == "impute" else DRAWN
 
 
-def _drawn_names(result: Any) -> list[str]:
+def _drawn_names(result: Synthesis) -> list[str]:
     return [name for name, cells in zip(result.original.names, _cells(result), strict=True) if cells.any()]
 
 
 def _known(
-    result: Any, wanted: Sequence[str] | None, possible: list[str] | None = None, what: str = "drawn values"
+    result: Synthesis, wanted: Sequence[str] | None, possible: list[str] | None = None, what: str = "drawn values"
 ) -> list[str]:
     """Return the names of the columns to show, or raise MiceSimError where there is nothing to show."""
     possible = _drawn_names(result) if possible is None else possible
@@ -420,7 +421,7 @@ def _known(
     return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
-def _set_numbers(result: Any, wanted: Sequence[int] | None, most: int) -> list[int]:
+def _set_numbers(result: Synthesis, wanted: Sequence[int] | None, most: int) -> list[int]:
     there = len(result.sets)
     if wanted is None:
         return list(range(1, min(there, most) + 1))
@@ -430,7 +431,7 @@ def _set_numbers(result: Any, wanted: Sequence[int] | None, most: int) -> list[i
     return list(wanted)
 
 
-def _groups(result: Any, name: str, numbers: Sequence[int]) -> tuple[Column, list[np.ndarray]]:
+def _groups(result: Synthesis, name: str, numbers: Sequence[int]) -> tuple[Column, list[np.ndarray]]:
     """Return the column, its observed values and the drawn ones of each set, without what is missing."""
     j = result.original.index(name)
     cells = _cells(result)[j]

@@ -15,11 +15,11 @@ from mice_sim.synthesis.methods.base import EVERY_KIND
 _HEAD = """# Methods
 
 Made by `python -m mice_sim.report.reference > docs/methods.md` from the methods in `mice_sim/synthesis/methods/`.
-[guide.md](guide.md) tells how to choose one, set its options, and add your own.
+[A model for each column](columns.md) tells how to choose one and set its options, [extend](extend.md) how to add your own.
 
 By default `impute` takes {defaults}.
 `synthesize` takes cart for every column; "parametric" stands for {numbers} and otherwise the defaults of `impute`.
-[Rows in clusters](guide.md#pupils-in-schools) have defaults of their own.
+[Rows in clusters](two_level.md) have defaults of their own.
 
 A method whose parameters are drawn gives proper imputations by itself. Of the others `proper=True` makes proper
 synthesis, by a bootstrap of the rows.

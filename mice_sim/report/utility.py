@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mice_sim.assessment.data import MISSING, pair
+from mice_sim.assessment.data import MISSING, Synthetic, pair
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.report.diagnostics import CURVES, DRAWN, _area, _densities, _shares, _styled
 from mice_sim.report.style import CHARACTER, ON_COLOUR, PALETTE, WIDTH, Style, fitted, handle, panels
@@ -120,7 +120,9 @@ def _name(axis: Axes, names: Sequence[str], side: float) -> None:
 
 
 @_styled
-def plot_compare(synthetic: Any, original: pd.DataFrame | None = None, columns: Sequence[str] | None = None) -> Figure:
+def plot_compare(
+    synthetic: Synthetic, original: pd.DataFrame | None = None, columns: Sequence[str] | None = None
+) -> Figure:
     """Draw the distribution of each column in the original and, a line or a mark a set, in the synthetic data.
 
     Numbers have density curves, factors the share of each level, of what is not missing; the share of missing values

@@ -63,7 +63,10 @@ class _Fit:
 
 
 class _Chain:
-    def __init__(self, table, spec, streams: Streams, log: EventLog, chain: ChainStatistics | None, tick: Callable):
+    def __init__(
+        self, table: Table, spec: Specification, streams: Streams, log: EventLog, chain: ChainStatistics | None,
+        tick: Callable[[], None],
+    ):  # fmt: skip
         self.table, self.spec, self.streams, self.log, self.chain, self.tick = table, spec, streams, log, chain, tick
         self.design = spec.design
         self.state = WorkingState(table, self.design)
@@ -125,7 +128,9 @@ class _Chain:
         """Return the columns that column j's model sees."""
         method = self.spec.methods.get(j)
         chosen = np.flatnonzero(self.spec.codes[j]).tolist()
-        return [*chosen, self.spec.cluster] if method is not None and method.two_level else chosen
+        if method is None or not method.two_level or self.spec.cluster is None:
+            return chosen
+        return [*chosen, self.spec.cluster]
 
     def _initialise(self) -> None:
         """Start the missing cells at random draws from the observed ones."""
@@ -226,7 +231,7 @@ class _Chain:
 
 
 @njit(cache=True, nogil=True)
-def _mean_and_sd(values):
+def _mean_and_sd(values: np.ndarray) -> tuple[float, float]:
     """Return mean and standard deviation, 0 for a single value; a power of two keeps sums and squares within range."""
     exponent = math.frexp(np.abs(values).max())[1]
     mean, squares = 0.0, 0.0

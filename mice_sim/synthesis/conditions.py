@@ -7,17 +7,20 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mice_sim.data import Column
 from mice_sim.errors import MiceSimError, nearest
 
-_COMPARE: dict[type, Callable] = {
+_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
     ast.Eq: operator.eq, ast.NotEq: operator.ne,
 }  # fmt: skip
 _FLIPPED: dict[type, type] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
+# Which rows satisfy a condition, bool (n,), given arrays by column name.
+Test = Callable[[Mapping[str, np.ndarray]], np.ndarray]
 _EQUALITY = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 
 
@@ -25,7 +28,7 @@ def python_names(text: str) -> tuple[str, dict[str, str]]:
     """Return the text with `quoted names` replaced by identifiers, and the name behind each identifier."""
     names: dict[str, str] = {}
 
-    def replace(match: re.Match) -> str:
+    def replace(match: re.Match[str]) -> str:
         identifier = f"_quoted_{len(names)}_"
         names[identifier] = match[1]
         return identifier
@@ -42,7 +45,7 @@ class Condition:
 
     text: str
     parents: tuple[str, ...]
-    test: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    test: Test
 
     @classmethod
     def parse(cls, text: str, columns: Sequence[Column]) -> Condition:
@@ -69,7 +72,7 @@ class _Parser:
         self.text, self.columns, self.quoted = text, columns, quoted
         self.parents: list[str] = []
 
-    def test(self, node: ast.expr) -> Callable:
+    def test(self, node: ast.expr) -> Test:
         if isinstance(node, ast.BoolOp):
             parts = [self.test(value) for value in node.values]
             join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
@@ -82,12 +85,12 @@ class _Parser:
             return self.comparison(node)
         raise self.refusal(node)
 
-    def comparison(self, node: ast.Compare) -> Callable:
+    def comparison(self, node: ast.Compare) -> Test:
         terms = [node.left, *node.comparators]
         tests = [self.pair(a, op, b) for a, op, b in zip(terms, node.ops, terms[1:], strict=False)]
         return lambda values: np.logical_and.reduce([test(values) for test in tests])
 
-    def pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Callable:
+    def pair(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Test:
         kind = type(op)
         if isinstance(right, ast.Name) and not isinstance(left, ast.Name):
             left, right, kind = right, left, _FLIPPED.get(kind, kind)

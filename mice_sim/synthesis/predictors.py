@@ -171,9 +171,9 @@ def quickpred(
     numbers = pd.DataFrame(table.values.T, columns=names)
     observed = numbers.notna()
     with np.errstate(all="ignore"):
-        among = numbers.corr(method=method).abs().fillna(0.0)  # type: ignore[arg-type]
+        among = numbers.corr(method=method).abs().fillna(0.0)
         with_response = pd.DataFrame(
-            {name: numbers.corrwith(observed[name].astype(float), method=method).abs() for name in names}  # type: ignore[arg-type]
+            {name: numbers.corrwith(observed[name].astype(float), method=method).abs() for name in names}
         ).T.fillna(0.0)
     chosen = np.maximum(among, with_response[names]) >= mincor
     usable = (~observed).T.astype(float) @ observed.astype(float)

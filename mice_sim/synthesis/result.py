@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,13 @@ class Synthesis:
     @property
     def m(self) -> int:
         """The number of sets (in two-step data m times r)."""
-        return self.sets.shape[0]
+        return len(self.sets)
+
+    @overload
+    def completed(self, number: int) -> pd.DataFrame: ...
+
+    @overload
+    def completed(self, number: None = None) -> list[pd.DataFrame]: ...
 
     def completed(self, number: int | None = None) -> pd.DataFrame | list[pd.DataFrame]:
         """Return set `number` (1..m) as a frame, or the list of all."""

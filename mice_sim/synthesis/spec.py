@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -233,7 +233,17 @@ def specify(
         smoothing=_smoothing(table, smoothing, computed),
         special=special,
         strata=_strata(table, strata),
-        imputation=_imputation(table, imputation, nested, m, derived, bounds, rules, ignore, cluster),
+        imputation=_imputation(
+            table,
+            imputation,
+            nested,
+            m,
+            derived=derived,
+            bounds=bounds,
+            rules=rules,
+            ignore=ignore,
+            cluster=cluster,
+        ),
         k=None if k is None else int(k),
         joint=joint,
         design=Design.of(()),
@@ -255,7 +265,10 @@ def _one_of(what: str, word: object, known: Sequence[str]) -> None:
         raise MiceSimError(f"There is no {what} '{word}'{nearest(str(word), list(known))}")
 
 
-def _check_together(mode, where, rule, k, strata, missing, r, maxit) -> None:
+def _check_together(
+    mode: str, where: Where, rule: str, k: int | None, strata: str | Sequence[str] | None, missing: str | None, r: int,
+    maxit: int,
+) -> None:  # fmt: skip
     if mode == "sequential":
         if missing == "one-step":
             raise MiceSimError(
@@ -319,7 +332,7 @@ def _derivations(
     return expressions, decisions
 
 
-def _disagreements(table: Table, expressions: Mapping[str, Derivation]):
+def _disagreements(table: Table, expressions: Mapping[str, Derivation]) -> Iterator[tuple[str, str, str]]:
     """Yield what to say of formulas that the data does not follow."""
     for name, expression in expressions.items():
         given = table.values[table.index(name)]
@@ -400,7 +413,7 @@ def _default(table: Table, j: int, mode: str, cluster: int | None) -> str:
     return methods.default_in_clusters(column, level) if mode == "impute" else {1: "2l.cart", 2: "2lonly.cart"}[level]
 
 
-def _cluster(table: Table, name: str | None, matrix: object, strata, k: int | None) -> int | None:
+def _cluster(table: Table, name: str | None, matrix: object, strata: object, k: int | None) -> int | None:
     """Return the number of the cluster column: the one named, or the one that the predictor matrix marks."""
     marked = who.marked_clusters(table, matrix) | ({table.index(name)} if name is not None else set())
     if not marked:
@@ -426,8 +439,8 @@ def _cluster(table: Table, name: str | None, matrix: object, strata, k: int | No
 
 
 def _codes_of_predictors(
-    table: Table, matrix: object, formulas: Mapping[str, str] | None, parents, made: Mapping[int, Method],
-    cluster: int | None,
+    table: Table, matrix: object, formulas: Mapping[str, str] | None,
+    parents: Mapping[str, Sequence[str]], made: Mapping[int, Method], cluster: int | None,
 ) -> np.ndarray:  # fmt: skip
     codes = who.predictor_matrix(table, matrix, parents, cluster)
     for name, text in (formulas or {}).items():
@@ -443,7 +456,9 @@ def _codes_of_predictors(
     return codes
 
 
-def _check_level(table: Table, codes: np.ndarray, name: str, method: Method, cluster: int | None, has_formula) -> None:
+def _check_level(
+    table: Table, codes: np.ndarray, name: str, method: Method, cluster: int | None, has_formula: bool
+) -> None:
     """Raise MiceSimError unless a column's codes are such as its method knows."""
     word = methods.name_of(method)
     if not method.two_level:
@@ -547,7 +562,7 @@ def _observed(table: Table, cells: np.ndarray) -> bool:
     return bool((cells & ~np.isnan(table.values)).any())
 
 
-def _bounds(table: Table, name: str, pair: Sequence[float | None], computed) -> tuple[float, float]:
+def _bounds(table: Table, name: str, pair: Sequence[float | None], computed: Container[str]) -> tuple[float, float]:
     column = table.columns[table.index(name)]
     if column.is_factor or name in computed:
         what = "a factor" if column.is_factor else "derived; bound its parents"
@@ -571,7 +586,7 @@ def _rules(table: Table, given: Mapping[str, Mapping[str, Any]], derived: Mappin
     )
 
 
-def _ignore(table: Table, given) -> np.ndarray | None:
+def _ignore(table: Table, given: object) -> np.ndarray | None:
     if given is None:
         return None
     rows = np.asarray(given)
@@ -582,7 +597,7 @@ def _ignore(table: Table, given) -> np.ndarray | None:
     return rows
 
 
-def _smoothing(table: Table, given: str | Mapping[str, str] | None, computed) -> dict[int, str]:
+def _smoothing(table: Table, given: str | Mapping[str, str] | None, computed: Container[str]) -> dict[int, str]:
     if isinstance(given, str):
         given = {c.name: given for c in table.columns if not c.is_factor and c.name not in computed}
     for name, kind in (given or {}).items():
@@ -611,11 +626,12 @@ def _strata(table: Table, given: str | Sequence[str] | None) -> tuple[int, ...]:
     return tuple(table.index(name) for name in columns)
 
 
-def _imputation(table, given, nested: bool, m, derived, bounds, rules, ignore, cluster) -> Specification | None:
+def _imputation(
+    table: Table, given: Mapping[str, Any] | None, nested: bool, m: int, **constraints: Any
+) -> Specification | None:
     """Return how a two-step synthesis imputes; by default as `mice_sim.impute` does, with the same constraints."""
     if not nested:
         if given is not None:
             raise MiceSimError("imputation says how a two-step synthesis imputes; use it with missing='two-step'.")
         return None
-    common = {"derived": derived, "bounds": bounds, "rules": rules, "ignore": ignore, "cluster": cluster, "maxit": 5}
-    return specify(table, mode="impute", m=m, **{**common, **dict(given or {})})
+    return specify(table, mode="impute", m=m, **{"maxit": 5, **constraints, **dict(given or {})})

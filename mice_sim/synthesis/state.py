@@ -125,7 +125,10 @@ class WorkingState:
 
 
 @njit(cache=True, nogil=True)
-def _moments(values, codes, source, is_factor, score, target, mask, rows):
+def _moments(
+    values: np.ndarray, codes: np.ndarray, source: np.ndarray, is_factor: np.ndarray, score: np.ndarray, target: int,
+    mask: np.ndarray, rows: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """Return what `WorkingState.moments` returns, of the masked columns and the target in these rows."""
     n, n_design = rows.shape[0], mask.shape[0]
     chosen = np.append(np.flatnonzero(mask), n_design + target)
@@ -160,7 +163,10 @@ def _moments(values, codes, source, is_factor, score, target, mask, rows):
 
 
 @njit(cache=True, nogil=True)
-def _design_matrix(values, codes, source, is_factor, score, keep, rows):
+def _design_matrix(
+    values: np.ndarray, codes: np.ndarray, source: np.ndarray, is_factor: np.ndarray, score: np.ndarray,
+    keep: np.ndarray, rows: np.ndarray,
+) -> np.ndarray:  # fmt: skip
     kept = np.flatnonzero(keep)
     matrix = np.empty((rows.shape[0], kept.shape[0]))
     for c in range(kept.shape[0]):
