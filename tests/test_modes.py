@@ -320,3 +320,9 @@ def test_quickpred_chooses_what_mice_chooses(boys, options, expected):
     chosen = ms.quickpred(boys, **options)
     assert [*chosen.index] == [*chosen.columns] == [*boys.columns]
     assert [*map("".join, chosen.to_numpy().astype(str))] == expected.split()
+
+
+@pytest.mark.filterwarnings("error")
+def test_quickpred_does_not_warn_of_columns_that_are_always_observed(boys):
+    holes = boys.assign(hc=boys["hc"].mask(boys["age"] > 10))
+    assert ms.quickpred(holes, method="spearman").loc["hc"].sum() > 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ConstantInputWarning
 
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
@@ -170,7 +172,8 @@ def quickpred(
         raise MiceSimError(f"There is no correlation '{method}'{nearest(method, ('pearson', 'kendall', 'spearman'))}")
     numbers = pd.DataFrame(table.values.T, columns=names)
     observed = numbers.notna()
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)  # what is always observed has no correlation
         among = numbers.corr(method=method).abs().fillna(0.0)
         with_response = pd.DataFrame(
             {name: numbers.corrwith(observed[name].astype(float), method=method).abs() for name in names}
