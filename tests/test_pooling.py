@@ -145,6 +145,24 @@ def test_nested_sets_have_the_variance_of_reiter_2004():
     assert found.attrs["m"] == 4
 
 
+def test_nested_sets_of_a_population_have_no_sampling_error():
+    rng = np.random.default_rng(2004)
+    q, u = rng.normal(size=(4, 3)), np.ones(12)
+    big, inside = q.mean(axis=1).var(ddof=1), q.var(axis=1, ddof=1).mean()
+    assert big > inside / 3
+    total = big - inside / 3 + big / 4
+    df = 1 / ((1.25 * big / total) ** 2 / 3 + (inside / 3 / total) ** 2 / (4 * 2))
+    found = pool_scalar(q.ravel(), u, "population_nested", r=3)
+    assert (found["total"], found["df"]) == pytest.approx((total, df))
+
+
+def test_what_imputation_adds_to_a_population_is_not_negative():
+    q = np.array([[1.0, 2.0], [1.1, 2.1], [1.3, 2.3]])  # nests agree by far more than the sets within them
+    big = q.mean(axis=1).var(ddof=1)
+    found = pool_scalar(q.ravel(), np.ones(6), "population_nested", r=2)
+    assert (found["total"], found["df"]) == pytest.approx((big / 3, 2))
+
+
 def test_many_syntheses_of_every_imputation_leave_rubins_rule():
     found = RULES["reiter2004"].variance(Moments(0.048, 0.025, 5, r=10**9, in_nests=0.1))
     assert found == pytest.approx(RUBIN.variance(Moments(0.048, 0.025, 5)))
@@ -239,7 +257,7 @@ VALID = {
     origin(missing="two-step", proper=True): {"rrr2003", "reiter2002"},
     origin(missing="two-step", complete=False): set(),
     origin(missing="one-step"): set(),
-    origin(missing="two-step", proper=True, r=3): {"reiter2004"},
+    origin(missing="two-step", proper=True, r=3): {"reiter2004", "population_nested"},
     origin(missing="one-step", proper=True): {"rrr2003", "reiter2002"},
     origin(missing="one-step", proper=True, complete=False): set(),
 }
