@@ -32,12 +32,18 @@
     };
     headers.forEach((header, column) => {
       if (!header.textContent.trim()) return;
-      const button = document.createElement("button");
-      button.type = "button";
+      const button = document.createElement("span");  // Chromium leaves a true button out of headers repeated in print
+      button.role = "button";
+      button.tabIndex = 0;
       button.append(...header.childNodes);
       header.append(button);
       header.ariaSort = "none";
       button.addEventListener("click", () => sort(header, column));
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        sort(header, column);
+      });
     });
   }
 
