@@ -1,5 +1,6 @@
 # make paper   re-run the study of Volker & Vink (2021) and hold it against the published numbers
 # make test    run the tests
+# make docs    run the code of the guide and build the site, site/index.html
 # Everything is installed into .venv; only Python ≥ 3.11 and make are needed.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 ENV := .venv/installed
 STUDY := experiments/volker_vink_2021/oracle
 
-.PHONY: paper test lint benchmark oracle data clean
+.PHONY: paper test lint docs benchmark oracle data clean
 
 paper: $(ENV)
 	@$(BIN)/mice-sim run experiment=volker_vink_2021
@@ -19,6 +20,12 @@ lint: $(ENV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(ENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
+	@$(BIN)/python -m pytest tests/test_docs.py -o addopts="-q --strict-markers"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site is in site/index.html."
 
 # The following need R with mice (Debian: apt-get install r-cran-mice).
 
@@ -44,4 +51,4 @@ $(ENV): pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist site
