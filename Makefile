@@ -1,5 +1,6 @@
 # make paper   re-run the study of Volker & Vink (2021) and hold it against the published numbers
 # make test    run the tests
+# make verify  hold everything against R on fresh random cases (installs R from Debian; SEED=… repeats them)
 # make docs    run the code of the guide and build the site, site/index.html
 # Everything is installed into .venv; only Python ≥ 3.11 and make are needed.
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 ENV := .venv/installed
 STUDY := experiments/volker_vink_2021/oracle
 
-.PHONY: paper test lint docs benchmark oracle data clean
+.PHONY: paper test lint docs verify benchmark oracle data clean
 
 paper: $(ENV)
 	@$(BIN)/mice-sim run experiment=volker_vink_2021
@@ -27,12 +28,18 @@ docs: $(ENV)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "The site is in site/index.html."
 
-# The following need R with mice (Debian: apt-get install r-cran-mice).
+# The following need R, which .ci/install-r installs from Debian. Both write their tables into docs/.
+
+verify: $(ENV)
+	@.ci/install-r
+	@$(BIN)/python tests/verify --write $(if $(SEED),--seed $(SEED))
 
 benchmark: $(ENV)
-	@$(BIN)/mice-sim benchmark
-	@$(BIN)/mice-sim benchmark --engine
-	@$(BIN)/mice-sim benchmark --two-level
+	@.ci/install-r
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	@for part in "" --engine --two-level --peers; do \
+	  $(BIN)/mice-sim benchmark $$part --save results/benchmark.json || exit 1; done
+	@$(BIN)/python tests/pages.py
 
 oracle: $(ENV)
 	for name in rpart models ampute copies forest heckman level_2 methods_categorical methods_continuous mids mixed patterns pooling chains two_level; do \

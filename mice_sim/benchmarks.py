@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
+import os
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -22,41 +26,84 @@ from mice_sim.resources import resource
 SMALL, LARGE = 5_000, 100_000
 GROWTH = (1_000, 10_000, 100_000)
 COLUMNS = 20
+# Whose versions are told.
+PYTHON = ("numpy", "numba", "statsmodels", "scikit-learn", "miceforest", "lightgbm")
+R = ("mice", "rpart", "ranger", "lme4", "pan", "jomo")
 # Name, title, and what to run.
 Task = tuple[str, str, Callable[[], None]]
 
 
-def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> None:
+def run_engine_benchmark(large: bool, echo: Callable[[str], None]) -> list[dict]:
     """Print CPU seconds of each task in R and here, and their ratio; then time and memory by number of rows.
 
     large : also 100,000 rows against R, which takes R most of an hour, and a million rows here.
+    Returns a row a task: `task`, `R` and `ours` in seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
-        _compare("engine", Path(folder), _tasks(Path(folder), large), echo)
+        rows = _compare("engine", Path(folder), _tasks(Path(folder), large), echo)
     _growth((*GROWTH, 1_000_000) if large else GROWTH, echo)
+    return rows
 
 
-def run_two_level_benchmark(echo: Callable[[str], None]) -> None:
-    """Print CPU seconds of methods for rows in clusters in R (mice, jomo) and here, and their ratio."""
+def run_two_level_benchmark(echo: Callable[[str], None]) -> list[dict]:
+    """Print CPU seconds of methods for rows in clusters in R (mice, jomo) and here, and their ratio.
+
+    Returns a row a task: `task`, `R` and `ours` in seconds.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        _compare("two_level", Path(folder), _two_level_tasks(Path(folder)), echo)
-        _compare("two_level", Path(folder), _joint_tasks(), echo, "benchmark_joint.R")
+        rows = _compare("two_level", Path(folder), _two_level_tasks(Path(folder)), echo)
+        return rows + _compare("two_level", Path(folder), _joint_tasks(), echo, "benchmark_joint.R")
+
+
+def keep_results(file: Path, name: str, rows: list[dict]) -> None:
+    """Write rows of a benchmark into a JSON file, with the date, the load and the versions, beside other benchmarks."""
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    stored[name] = {
+        "date": f"{date.today()}",
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[1],
+        "versions": _versions(),
+        "rows": rows,
+    }
+    file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    found = {name: version(name) for name in PYTHON if is_installed(name)}
+    if shutil.which("Rscript"):
+        names = ", ".join(f'"{name}"' for name in R)
+        asked = f'for (p in c({names})) if (nzchar(system.file(package = p))) cat(p, format(packageVersion(p)), "\\n")'
+        command = ["Rscript", "-e", asked + '; cat("R", format(getRversion()), "\\n")']
+        lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
+        found |= {name: number for name, number in reversed([line.split() for line in lines])}
+    return found
+
+
+def is_installed(name: str) -> bool:
+    """Return whether a package of this name is there."""
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
 def _compare(
     experiment: str, folder: Path, tasks: list[Task], echo: Callable[[str], None], name: str = "benchmark.R"
-) -> None:
+) -> list[dict]:
     script = resource("experiments", experiment) / name
     has_r = bool(shutil.which("Rscript")) and script.exists()
     if not has_r:
         echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
     echo("CPU seconds of a task; ours are medians of six runs, three before R and three after")
     echo(f"{'task':<44} {'R':>8} {'ours':>8} {'ratio':>7}")
+    rows = []
     for task, title, run in tasks:
-        before = [_cpu(run) for _ in range(3)] if run() is None else []
-        theirs = _r(script, folder, task) if has_r else np.nan
-        ours = float(np.median(before + [_cpu(run) for _ in range(3)]))
+        before = [cpu(run) for _ in range(3)] if run() is None else []
+        theirs = run_r(script, folder, task) if has_r else np.nan
+        ours = float(np.median(before + [cpu(run) for _ in range(3)]))
         echo(f"{title:<44} {theirs:8.2f} {ours:8.3f} {theirs / ours:7.0f}")
+        rows.append({"task": title.strip(), "R": theirs, "ours": ours})
+    return rows
 
 
 def _two_level_tasks(folder: Path) -> list[Task]:
@@ -148,13 +195,15 @@ def pupils() -> pd.DataFrame:
     )
 
 
-def _cpu(run: Callable[[], None]) -> float:
+def cpu(run: Callable[[], object]) -> float:
+    """Return the CPU seconds that a call takes."""
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
-def _r(script: Path, folder: Path, task: str) -> float:
+def run_r(script: Path, folder: Path, task: str) -> float:
+    """Return the CPU seconds that R needs for a task of a script, as the script says; raises MiceSimError."""
     done = subprocess.run(["Rscript", str(script), str(folder), task], capture_output=True, text=True)
     if done.returncode:
         raise MiceSimError(f"R failed at the task '{task}': {done.stderr.strip().splitlines()[-1]}")
@@ -179,7 +228,7 @@ def _measure(n: int) -> tuple[float, float]:
     data = mixed(n)
     synthesize(data.iloc[:500], m=1, seed=1)  # compiles
     before = _peak(reset=True)
-    seconds = _cpu(_quiet(synthesize, data, m=1, seed=1))
+    seconds = cpu(_quiet(synthesize, data, m=1, seed=1))
     return seconds, _peak() - before
 
 

@@ -31,14 +31,18 @@ from mice_sim.synthesis.events import EventLog
 EXPERIMENTS = {"mice-3.13": "volker_vink_2021", "mice-3.15": "volker_vink_2021_mice315"}
 
 
-def run_benchmark(replicates: int, echo: Callable[[str], None]) -> None:
-    """Print a line a rule and stage: CPU milliseconds a replicate in R and here (medians), and the ratios."""
+def run_benchmark(replicates: int, echo: Callable[[str], None]) -> list[dict]:
+    """Print a line a rule and stage: CPU milliseconds a replicate in R and here (medians), and the ratios.
+
+    Returns a row a line: `rule`, `stage`, and seconds `R`, `R_xval0`, `ours`.
+    """
     folder = resource("experiments", "volker_vink_2021") / "oracle"
     has_r = shutil.which("Rscript") and folder.exists()
     if not has_r:
         echo("R mice is missing (Rscript, or the R scripts of a checkout), so only our own times are shown.")
     echo(f"CPU milliseconds a replicate, median of {replicates}; xval=0: R without rpart's cross-validation")
     echo(f"{'rule':<10} {'stage':<12} {'R':>6} {'R, xval=0':>10} {'ours':>7} {'ratio':>6} {'xval=0':>7}")
+    rows = []
     for rule, experiment in EXPERIMENTS.items():
         shared = replicator(compose([f"experiment={experiment}"]).key())
         # Before and after R, so that a machine whose speed drifts favours neither.
@@ -52,6 +56,8 @@ def run_benchmark(replicates: int, echo: Callable[[str], None]) -> None:
         ):
             x, y, z = (float(np.median(times)) for times in (r, r_fast, own))
             echo(f"{rule:<10} {stage:<12} {x:6.0f} {y:10.0f} {z:7.2f} {x / z:6.0f} {y / z:7.0f}")
+            rows.append({"rule": rule, "stage": stage, "R": x / 1000, "R_xval0": y / 1000, "ours": z / 1000})
+    return rows
 
 
 # A light study: small trees, one regression, about 5 ms a replicate; and 100 points of it.

@@ -12,10 +12,11 @@
 suppressPackageStartupMessages({ library(mice); library(jsonlite) })
 arguments <- commandArgs(trailingOnly = TRUE)
 output <- file.path(arguments[1], "chains.json")
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 # ---- data
 
-set.seed(20261122)
+set.seed(fresh + 20261122)
 n <- 200
 w <- round(rnorm(n, 10, 2), 3)
 x <- round(.7 * w + rnorm(n, 0, 2), 3)
@@ -187,7 +188,7 @@ chosen <- if (length(arguments) > 1) arguments[-1] else names(scenarios)
 for (name in chosen) {
   s <- scenarios[[name]]
   # Each its own seed, so that it can be run alone.
-  set.seed(sum(utf8ToInt(name)))
+  set.seed(fresh + sum(utf8ToInt(name)))
   started <- proc.time()[["user.self"]]
   sets <- run(s)
   models <- unlist(lapply(names(s$models), function(kind) lapply(s$models[[kind]], function(f) analyse(sets, kind, f))),

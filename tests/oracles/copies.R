@@ -9,6 +9,7 @@
 
 suppressPackageStartupMessages({ library(mice); library(jsonlite) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 m <- 20
 
 boys <- read.csv("mice_sim/data/boys_complete.csv")
@@ -23,7 +24,7 @@ shares <- function(data) {
   post <- make.post(data)
   post["bmi"] <- "imp[['bmi']][, i] <- imp[['wgt']][, i] / (imp[['hgt']][, i] / 100)^2"
   made <- mice(data, m = m, maxit = 1, method = method, predictorMatrix = predictors, post = post,
-               where = make.where(data, "all"), minbucket = 3, cp = 1e-8, seed = 1, print = FALSE)
+               where = make.where(data, "all"), minbucket = 3, cp = 1e-8, seed = fresh + 1, print = FALSE)
   found <- sapply(1:m, function(l) {
     own <- sapply(names(data), function(name) complete(made, l)[[name]] == data[[name]])
     c(colMeans(own), records = mean(apply(own[, colnames(own) != "bmi"], 1, all)))
@@ -31,7 +32,7 @@ shares <- function(data) {
   as.list(rowMeans(found))
 }
 
-set.seed(123)
+set.seed(fresh + 123)
 rows <- sample(748, 748, TRUE)
 found <- list(m = m, truth = shares(boys), sample = shares(boys[rows, ]))
 write(toJSON(found, digits = 6, auto_unbox = TRUE, pretty = TRUE), file.path(directory, "copies.json"))

@@ -9,7 +9,8 @@
 
 suppressMessages({library(mice); library(jsonlite)})
 directory <- commandArgs(trailingOnly = TRUE)[1]
-set.seed(20240229)
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
+set.seed(fresh + 20240229)
 n <- 120
 data <- data.frame(x1 = rnorm(n), x2 = round(rnorm(n), 1), f = factor(sample(letters[1:4], n, TRUE)),
                    g = ordered(sample(paste0("g", 1:5), n, TRUE)))

@@ -10,6 +10,7 @@
 
 suppressPackageStartupMessages(library(jsonlite))
 directory <- commandArgs(trailingOnly = TRUE)[1]
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 # P(A < a, B < b) of standard normal numbers with correlation r, by Plackett's identity.
 both <- function(a, b, r) pnorm(a) * pnorm(b) + mapply(function(a, b, r) integrate(function(t)
@@ -38,7 +39,7 @@ generate <- function(n, binary) {
   list(x = x, z = z, y = if (binary) as.numeric(y > 0) else y)
 }
 
-set.seed(19760105)
+set.seed(fresh + 19760105)
 result <- lapply(c(continuous = FALSE, binary = TRUE), function(binary) {
   d <- generate(2500, binary)
   start <- c(0, 0, 0, 0, 0, 0, if (!binary) 0)

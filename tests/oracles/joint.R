@@ -10,7 +10,8 @@
 
 suppressPackageStartupMessages({ library(jomo); library(jsonlite) })
 output <- commandArgs(trailingOnly = TRUE)[1]
-BURN <- 1000; KEEP <- 30000; BATCHES <- 50
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
+BURN <- 1000; KEEP <- if (fresh) 10000 else 30000; BATCHES <- 50
 
 of_draws <- function(draws) {
   shape <- dim(draws)[1:2]
@@ -51,7 +52,9 @@ run <- function(Y, X, Y2 = NULL, clus = NULL) {
 }
 
 cons <- function(frame) data.frame(cons = rep(1, nrow(frame)))
-set.seed(20090301)
+set.seed(fresh + 20090301)
+if (fresh) for (name in c("sldata", "cldata", "JSPmiss", "tldata"))  # samples of their rows
+  assign(name, local({ d <- get(name); d[sort(sample(nrow(d), replace = TRUE)), ] }))
 single <- transform(sldata, sex = factor(sex), social = factor(social))
 pupils <- transform(JSPmiss, ravens = ravens / 5, english = english / 20)
 cities <- subset(tldata, as.integer(city) <= 60 & ave(id, city, FUN = seq_along) <= 12)

@@ -8,6 +8,7 @@
 
 suppressPackageStartupMessages({library(mice); library(jsonlite)})
 directory <- commandArgs(trailingOnly = TRUE)[1]
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 data <- popmis[, c("school", "texp", "sex", "teachpop")]
 lost <- data
@@ -16,7 +17,7 @@ predictors <- matrix(0, 4, 4, dimnames = list(names(data), names(data)))
 predictors["texp", ] <- c(-2, 0, 1, 1)
 
 draw <- function(method) {
-  imp <- mice(lost, m = 400, maxit = 1, method = c("", method, "", ""), predictorMatrix = predictors, seed = 1,
+  imp <- mice(lost, m = 400, maxit = 1, method = c("", method, "", ""), predictorMatrix = predictors, seed = fresh + 1,
               printFlag = FALSE)
   drawn <- as.matrix(imp$imp$texp)[!duplicated(lost$school[is.na(lost$texp)]), ]
   list(mean = rowMeans(drawn), sd = apply(drawn, 1, sd))

@@ -12,7 +12,8 @@
 
 suppressPackageStartupMessages({ library(mice); library(MASS); library(nnet); library(glmnet); library(jsonlite) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
-set.seed(20261121)
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
+set.seed(fresh + 20261121)
 
 n <- 150
 x <- round(rnorm(n, 10, 2), 3); z <- round(rexp(n), 3)

@@ -13,23 +13,26 @@
 
 suppressPackageStartupMessages({ library(mice); library(jsonlite); library(splines) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
-set.seed(1)
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
+set.seed(fresh + 1)
 # What mice keeps of its events; a method that is called by itself looks for them here.
 state <- list(it = 0, im = 0, dep = "", meth = "", log = FALSE)
 loggedEvents <- data.frame(it = 0, im = 0, dep = "", meth = "", out = "")
 
-n <- 61  # a prime: every multiple of its numbers runs through all of them
-quantiles <- sapply(c(1, 7, 17, 29), function(a) qnorm(((seq_len(n) * a) %% n + .5) / n))
+# Normal quantiles in orders of their own; of a prime, every multiple of its numbers runs through all of them.
+scores <- function(n, multiples) sapply(multiples, function(a) if (fresh) rnorm(n) else qnorm(((seq_len(n) * a) %% n + .5) / n))
+n <- 61
+quantiles <- scores(n, c(1, 7, 17, 29))
 x <- round(cbind(a = quantiles[, 1] + 10, b = 3 * quantiles[, 2] + quantiles[, 1], c = quantiles[, 4]^2), 3)
 y <- round(2 + .8 * x[, "a"] - .5 * x[, "b"] + quantiles[, 3], 3)
 fitted <- seq_len(n) %% 3 != 0
 curved <- round(1 + .7 * y + .4 * (y - 9)^2 + .5 * quantiles[, 4], 3)  # an outcome that is quadratic in y
-many <- round(cbind(x, sapply(1:9, function(k) qnorm(((seq_len(n) * (30 + k)) %% n + .5) / n))), 3)
+many <- round(cbind(x, scores(n, 30 + 1:9)), 3)
 colnames(many) <- c(colnames(x), paste0("z", 1:9))
 
 # Large values are missing: more records, as the random indicator method needs them.
 large <- 211
-quantiles <- sapply(c(1, 7, 17, 61), function(a) qnorm(((seq_len(large) * a) %% large + .5) / large))
+quantiles <- scores(large, c(1, 7, 17, 61))
 selected_x <- round(cbind(a = quantiles[, 1] + 10, b = 3 * quantiles[, 2] + quantiles[, 1]), 3)
 selected_y <- round(2 + .8 * selected_x[, "a"] - .5 * selected_x[, "b"] + quantiles[, 3], 3)
 selected <- pnorm(quantiles[, 4]) < plogis(1 - .4 * (selected_y - 10))

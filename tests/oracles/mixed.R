@@ -10,8 +10,9 @@
 
 suppressPackageStartupMessages({ library(lme4); library(mice); library(jsonlite) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
-set.seed(20151007)
+set.seed(fresh + 20151007)
 generate <- function(sizes, root, sigma = 1) {
   g <- rep(seq_along(sizes), sizes)
   w <- round(rnorm(length(sizes)), 3)[g]

@@ -14,7 +14,8 @@
 
 suppressPackageStartupMessages({ library(mice); library(jsonlite) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
-set.seed(1)
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
+set.seed(fresh + 1)
 
 # ---- patterns
 
@@ -30,6 +31,8 @@ sets <- list(
   empty_column = data.frame(a = 1:4, b = c(NA, 1, 2, 3), c = NA),
   ties = data.frame(a = c(1, NA, 2, NA), b = c(NA, 1, 2, NA), c = c(NA, NA, 1, 2))
 )
+if (fresh) for (i in 1:20)
+  sets[[paste("generated", i)]] <- setNames(holes(sample(20:300, 1), runif(5, 0, .6)), paste0("v", 1:5))
 plain <- function(x) unname(apply(x, 2, as.numeric))
 # R prints a mouse for complete data.
 invisible(capture.output(md <- lapply(sets, md.pattern, plot = FALSE)))
@@ -76,8 +79,9 @@ by_odds <- function(prop, odds, ...) {
   list(mean = rowMeans(seen), se = apply(seen, 1, sd) / sqrt(400))
 }
 one <- c(0, 1, 1, 1)
+share <- if (fresh) round(runif(1, .2, .5), 3) else .4
 settings <- list(
-  default = c(list(prop = .4, odds = 1:4), by_odds(.4, matrix(1:4, 1), patterns = one, weights = c(0, 1, 0, 0))),
+  default = c(list(prop = share, odds = 1:4), by_odds(share, matrix(1:4, 1), patterns = one, weights = c(0, 1, 0, 0))),
   middle = c(list(prop = .3, odds = c(1, 4, 1)),
              by_odds(.3, matrix(c(1, 4, 1), 1), patterns = one, weights = c(0, 2, 0, 1), mech = "MAR")),
   cells = c(list(prop = .1, odds = c(1, 3)),

@@ -11,6 +11,7 @@
 library(rpart)
 source("mice_sim/data/boys.R")
 directory <- commandArgs(trailingOnly = TRUE)[1]
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 random_data <- function(id) {
   n <- sample(60:300, 1)
@@ -22,7 +23,7 @@ random_data <- function(id) {
   data.frame(data = id, x1, x2, x3, x4, f, g, y = signal, class)
 }
 
-set.seed(20211123)
+set.seed(fresh + 20211123)
 sets <- lapply(1:30, random_data)
 all <- do.call(rbind, sets)
 connection <- gzfile(file.path(directory, "rpart_data.csv.gz"), "w")

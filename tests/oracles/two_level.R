@@ -10,10 +10,11 @@
 suppressPackageStartupMessages({ library(mice); library(jsonlite) })
 arguments <- commandArgs(trailingOnly = TRUE)
 output <- file.path(arguments[1], "two_level.json")
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 # ---- data
 
-set.seed(20261126)
+set.seed(fresh + 20261126)
 sizes <- rep(c(2, 4, 6, 9, 12, 12), 5)
 clusters <- length(sizes)
 g <- rep(seq_len(clusters), sizes)
@@ -87,7 +88,7 @@ stored <- if (length(arguments) > 1 && file.exists(output)) fromJSON(output, sim
 for (name in if (length(arguments) > 1) arguments[-1] else names(scenarios)) {
   s <- scenarios[[name]]
   # Each its own seed, so that it can be run alone.
-  set.seed(sum(utf8ToInt(name)))
+  set.seed(fresh + sum(utf8ToInt(name)))
   started <- proc.time()[["user.self"]]
   stored[[name]] <- c(s, list(statistics = over_sets(sapply(run(s), statistics, s))))
   write_json(list(data = list(few = few), scenarios = stored[intersect(names(scenarios), names(stored))]), output,

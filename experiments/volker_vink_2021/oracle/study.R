@@ -10,10 +10,11 @@ source("experiments/volker_vink_2021/oracle/common.R")
 arguments <- commandArgs(trailingOnly = TRUE)
 rule <- arguments[1]
 replicates <- as.integer(arguments[2]):as.integer(arguments[3])
+fresh <- as.integer(Sys.getenv("MICE_SIM_SEED", "0"))  # 0 makes what is stored
 
 rows <- lapply(replicates, function(r) {
   if (r %% 25 == 0) message(rule, " replicate ", r)
-  set.seed(7000000 + r)
+  set.seed(fresh + 7000000 + r)
   signif(c(replicate = r, analyse(synthesise(bootstrap_sample(r), make_post(rule), xval = 0))), 8)
 })
 connection <- gzfile(arguments[4], "w")

@@ -1,0 +1,114 @@
+"""Tables of the pages that come from stored results: python tests/pages.py writes them into the pages."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+VERIFICATION = ROOT / "results" / "verification.json"
+BENCHMARK = ROOT / "results" / "benchmark.json"
+PEERS = ("R mice", "statsmodels", "scikit-learn", "miceforest")
+
+
+def table(head: str, align: str, rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join([head, align, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def versions(result: dict) -> str:
+    return ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+
+
+# ---- docs/validity.md
+
+
+def verification(result: dict) -> str:
+    """Return what `make verify` found."""
+    lines = result["lines"]
+    notes = list(dict.fromkeys(line["note"] for line in lines if line["note"]))
+    rows = (
+        (
+            line["what"] + (f" ({1 + notes.index(line['note'])})" if line["note"] else ""),
+            line["against"],
+            line["cases"],
+            _difference(line["largest"], line["unit"]),
+            _difference(line["limit"], line["unit"]),
+            "agrees" if line["agrees"] else "**differs**",
+        )
+        for line in lines
+    )
+    agree = sum(line["agrees"] for line in lines)
+    return "\n\n".join([
+        f"{result['date']}, seed {result['seed']}, {result['minutes']:.0f} minutes: {agree} of {len(lines)} "
+        f"comparisons agree. {versions(result)}.",
+        table("| what | R's | cases | largest difference | limit | |", "| --- | --- | --- | ---: | ---: | --- |", rows),
+        " ".join(f"({number}) {note}." for number, note in enumerate(notes, start=1)),
+    ])  # fmt: skip
+
+
+def _difference(value: float, unit: str) -> str:
+    if unit == "relative":
+        return f"{value:.0e}" if value else "0"
+    return f"{value:.0f}" if unit == "number" else f"{value:.2f} {unit}"
+
+
+# ---- docs/performance.md
+
+
+def beside_r(section: dict) -> str:
+    """Return a section of `make benchmark` that has R's seconds and ours."""
+    rows = ((row["task"], _seconds(row["R"]), _seconds(row["ours"]), f"{row['R'] / row['ours']:.0f}")
+            for row in section["rows"])  # fmt: skip
+    return f"{_run(section)}\n\n" + table("| task | R | ours | ratio |", "| --- | ---: | ---: | ---: |", rows)
+
+
+def peers(section: dict) -> str:
+    """Return what the other imputers took, and how many times ours that is."""
+    rows = (
+        (row["task"], _seconds(row["mice_sim"]),
+         *(f"{_seconds(row[p])} ({row[p] / row['mice_sim']:.0f})" if p in row else "–" for p in PEERS))
+        for row in section["rows"]
+    )  # fmt: skip
+    head = f"| task | mice_sim | {' | '.join(PEERS)} |"
+    return f"{_run(section)}\n\n" + table(head, "| --- |" + " ---: |" * (1 + len(PEERS)), rows)
+
+
+def _run(section: dict) -> str:
+    return f"{section['date']}, {section['cores']} cores, {section['load']:.1f} processes running; {versions(section)}."
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+# ---- pages
+
+
+TABLES: dict[str, tuple[Path, Path, Callable[[dict], str]]] = {
+    "verification": (ROOT / "docs" / "validity.md", VERIFICATION, verification),
+    "engine": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: beside_r(stored["engine"])),
+    "two_level": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: beside_r(stored["two_level"])),
+    "peers": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: peers(stored["peers"])),
+}
+
+
+def page_with(name: str) -> tuple[Path, str]:
+    """Return a page and its text with the table of what is stored."""
+    page, stored, render = TABLES[name]
+    content = render(json.loads(stored.read_text(encoding="utf-8")))
+    between = re.compile(f"(<!-- {name} -->\n).*(<!-- /{name} -->)", re.DOTALL)
+    return page, between.sub(lambda match: f"{match[1]}\n{content}\n\n{match[2]}", page.read_text(encoding="utf-8"))
+
+
+def update(names: Iterable[str] = TABLES) -> None:
+    """Write tables into their pages."""
+    for name in names:
+        page, text = page_with(name)
+        page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(update(sys.argv[1:] or TABLES))
