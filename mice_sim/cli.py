@@ -447,8 +447,13 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
 @click.option("--machine", is_flag=True, help="Time the study machine instead: overhead, aggregation, efficiency.")
 @click.option("--engine", is_flag=True, help="Time the engine instead: imputation, trees, forests, growth with rows.")
 @click.option("--two-level", is_flag=True, help="Time the methods for rows in clusters instead.")
+@click.option("--peers", is_flag=True, help="Time imputations by R mice, statsmodels, scikit-learn, miceforest too.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Keep the times in this JSON file, beside those of other benchmarks.")  # fmt: skip
 @click.option("--large", is_flag=True, help="With --engine: 100,000 rows in R too (most of an hour), a million here.")
-def benchmark(replicates: int | None, machine: bool, engine: bool, two_level: bool, large: bool) -> None:
+def benchmark(
+    replicates: int | None, machine: bool, engine: bool, two_level: bool, peers: bool, save: Path | None, large: bool
+) -> None:
     """Time R mice and mice_sim on the same replicates, in one run, and print the ratios.
 
     \b
@@ -457,21 +462,28 @@ def benchmark(replicates: int | None, machine: bool, engine: bool, two_level: bo
       mice-sim benchmark --machine
       mice-sim benchmark --engine
       mice-sim benchmark --two-level
+      mice-sim benchmark --peers
 
     Needs R with mice (Debian: apt-get install r-cran-mice) and a checkout; says so if they are missing.
     With --machine: a sweep of 100 points, a million stored rows, and the published study by one worker and two.
     """
-    from mice_sim.benchmarks import run_engine_benchmark, run_two_level_benchmark
+    from mice_sim.benchmark_peers import run_peer_benchmark
+    from mice_sim.benchmarks import keep_results, run_engine_benchmark, run_two_level_benchmark
     from mice_sim.study.benchmark import run_benchmark, run_machine_benchmark
 
-    if engine:
-        run_engine_benchmark(large, click.echo)
-    elif two_level:
-        run_two_level_benchmark(click.echo)
-    elif machine:
+    if machine:
         run_machine_benchmark(replicates or 200, click.echo)
+        return
+    if engine:
+        name, rows = "engine", run_engine_benchmark(large, click.echo)
+    elif two_level:
+        name, rows = "two_level", run_two_level_benchmark(click.echo)
+    elif peers:
+        name, rows = "peers", run_peer_benchmark(replicates or 3, click.echo)
     else:
-        run_benchmark(replicates or 10, click.echo)
+        name, rows = "study", run_benchmark(replicates or 10, click.echo)
+    if save:
+        keep_results(save, name, rows)
 
 
 # ---- shared
