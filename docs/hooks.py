@@ -23,6 +23,8 @@ LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 GROUP = re.compile(r"^<!-- files of (conf/\S+) -->$", re.MULTILINE)
 FILE = re.compile(r"^<!-- file (\S+) -->$", re.MULTILINE)
+WIDTH = {"terminal_width": 96, "max_content_width": 96}
+COMMANDS = "<!-- all commands -->"
 
 
 def pages() -> list[Path]:
@@ -77,11 +79,12 @@ def _file(path: Path, config: MkDocsConfig) -> File:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Lead links to folders to a page, and put files of conf/ where a page asks for them."""
+    """Lead links to folders to a page, and put files of conf/ and help where a page asks for them."""
     folder = (ROOT / page.file.src_uri).parent
     text = LINK.sub(lambda match: _to_page(folder, match[0]), markdown)
     text = GROUP.sub(lambda match: "\n".join(map(_shown, sorted((ROOT / match[1]).rglob("*.yaml")))), text)
-    return FILE.sub(lambda match: _shown(ROOT / match[1]), text)
+    text = FILE.sub(lambda match: _shown(ROOT / match[1]), text)
+    return text.replace(COMMANDS, _commands()) if COMMANDS in text else text
 
 
 def _to_page(folder: Path, target: str) -> str:
@@ -94,3 +97,17 @@ def _to_page(folder: Path, target: str) -> str:
 
 def _shown(path: Path) -> str:
     return f'```yaml title="{_name(path)}"\n{path.read_text(encoding="utf-8")}```\n'
+
+
+def _commands() -> str:
+    """Return what `-h` says of every command, in the order in which `mice-sim -h` tells of them."""
+    import click
+
+    from mice_sim.cli import main
+
+    overview = main.get_help(click.Context(main, info_name="mice-sim", **WIDTH))
+    commands = sorted(main.commands.items(), key=lambda item: overview.index(f"  {item[0]} "))
+    told = [("mice-sim", overview)]
+    for name, command in commands:
+        told.append((name, command.get_help(click.Context(command, info_name=f"mice-sim {name}", **WIDTH))))
+    return "\n".join(f"## {name}\n\n```text\n{text}\n```\n" for name, text in told)
