@@ -76,11 +76,19 @@ def main() -> None:
     """
 
 
+_CONFIG_DIR = click.option(
+    "--config-dir",
+    type=click.Path(path_type=Path),
+    help="A folder of your own, with groups as in conf/: DIR/experiment/NAME.yaml for experiment=NAME.",
+)
+
+
 # ---- before
 
 
 @main.command()
 @click.argument("overrides", nargs=-1)
+@_CONFIG_DIR
 @click.option("-m", "--multirun", is_flag=True, help="Plan a sweep: keys may have several values.")
 @click.option("--target-mcse", "targets", multiple=True, metavar="MEASURE=MCSE",
               help="Say how many replicates bring this Monte Carlo error down to that; may be repeated.")  # fmt: skip
@@ -91,7 +99,9 @@ def main() -> None:
     show_default=True,
     help="Replicates that the pilot runs at a point.",
 )
-def plan(overrides: tuple[str, ...], multirun: bool, targets: tuple[str, ...], pilot: int) -> None:
+def plan(
+    overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, targets: tuple[str, ...], pilot: int
+) -> None:
     """Say what a study will cost, by a pilot run on the spot; nothing is stored or submitted.
 
     \b
@@ -112,14 +122,18 @@ def plan(overrides: tuple[str, ...], multirun: bool, targets: tuple[str, ...], p
     from mice_sim.study.targets import needs, parse_targets
 
     wanted = parse_targets(targets)
-    configs = [c for _, c in read_sweep(overrides).configs()] if multirun else [compose(overrides)]
+    if multirun:
+        configs = [config for _, config in read_sweep(overrides, config_dir).configs()]
+    else:
+        configs = [compose(overrides, config_dir)]
     made, first = make_plan(configs, pilot)
     show_plan(Console(), made, needs(first.measured, wanted, configs[0]))
 
 
 @main.command()
 @click.argument("overrides", nargs=-1)
-def preregister(overrides: tuple[str, ...]) -> None:
+@_CONFIG_DIR
+def preregister(overrides: tuple[str, ...], config_dir: Path | None) -> None:
     """Write the ADEMP document of a study, with its hash, before it runs.
 
     \b
@@ -132,19 +146,20 @@ def preregister(overrides: tuple[str, ...]) -> None:
     from mice_sim.report.preregistration import preregister as write
     from mice_sim.study.config import compose
 
-    click.echo(write(compose(overrides)))
+    click.echo(write(compose(overrides, config_dir)))
 
 
 # ---- running
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command()
 @click.argument("overrides", nargs=-1)
+@_CONFIG_DIR
 @click.option("-m", "--multirun", is_flag=True, help="A sweep: run every combination of keys with several values.")
-def run(overrides: tuple[str, ...], multirun: bool) -> None:
+def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool) -> None:
     """Run a study, or go on with one that was interrupted, and write its report.
 
-    OVERRIDES are Hydra's: key=value pairs over the files in conf/.
+    OVERRIDES are Hydra's: key=value pairs over the files in conf/, and those of your own in --config-dir.
 
     \b
     Examples:
@@ -154,6 +169,7 @@ def run(overrides: tuple[str, ...], multirun: bool) -> None:
       mice-sim run study=mine synthesis.m=10 execution.workers=4
       mice-sim run study=exact '+until.coverage=0.005' replicates=5000
       mice-sim run -m experiment=volker_vink_2021 synthesis.m=5,10,20 study=sets
+      mice-sim run --config-dir studies experiment=mine    # studies/experiment/mine.yaml
       mice-sim run experiment=volker_vink_2021 execution=slurm
 
     Running again resumes: replicates that are stored are not run again, and a larger replicates=
@@ -170,15 +186,16 @@ def run(overrides: tuple[str, ...], multirun: bool) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     import_seconds = time.process_time()
     if multirun:
-        sweep = read_sweep(overrides)
+        sweep = read_sweep(overrides, config_dir)
         with _progress(sweep.base.execution.progress) as update:
             _end_sweep(sweep.base.directory, run_sweep(sweep, update))
         return
-    config = compose(overrides)
+    config = compose(overrides, config_dir)
     if config.sweep:
         raise MiceSimError(f"This study is a sweep over {', '.join(config.sweep)}; run it with -m, or add sweep={{}}.")
     if config.report["published"]:
-        load_published(config.report["published"])  # a wrong name should not show after the last replicate
+        with config.written.pointing():  # a wrong name should not show after the last replicate
+            load_published(config.report["published"])
     missed: dict[str, float] = {}
     with _progress(config.execution.progress) as update:
         if config.until:

@@ -5,6 +5,10 @@ class MiceSimError(ValueError):
     """Wrong input or a study that can't go on: one sentence that names the thing and the remedy."""
 
 
+class PlacedError(MiceSimError):
+    """An error that says where its cause was written: in a file, or on the command line."""
+
+
 def nearest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return a hint such as `; did you mean 'cart'?`, or the list of known names."""
     import difflib

@@ -6,15 +6,19 @@ import copy
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mice_sim.errors import MiceSimError, nearest
+from mice_sim.errors import MiceSimError, PlacedError, nearest
 from mice_sim.resources import read_yaml, resource
+from mice_sim.study.folders import EXPERIMENT, Folders
 from mice_sim.study.measures import get_measure
+from mice_sim.study.overrides import explain, parse_override, written_overrides
+from mice_sim.study.written import COMMAND_LINE, Written, explain_yaml, settings_of
 
 MODES = ("linked", "sequential", "impute")
 MOST_REPLICATES = 10_000_000  # a part's name has seven digits
@@ -47,7 +51,7 @@ class Execution:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A resolved study. Its parts are plain mappings that their rooms check."""
+    """A resolved study. Its parts are plain mappings that their rooms check; `written` is where they come from."""
 
     study: str
     aims: str
@@ -64,33 +68,14 @@ class StudyConfig:
     sweep: Mapping[str, list]
     execution: Execution
     report: Mapping[str, Any]
+    written: Written = field(default_factory=Written, repr=False, compare=False)
 
     @classmethod
-    def from_mapping(cls, given: Mapping[str, Any]) -> StudyConfig:
-        """Check the keys of a resolved configuration; raises MiceSimError for a wrong one."""
-        names = [f.name for f in dataclasses.fields(cls)]
-        _check_known("configuration", given, names)
-        for name in names:
-            if name not in given:
-                raise MiceSimError(f"The configuration lacks the key '{name}'; give it a value.")
-        _check_kinds(given)
-        execution = vars(Execution()) | dict(given["execution"])
-        _check_known("execution", execution, [f.name for f in dataclasses.fields(Execution)])
-        _check_execution(execution)
-        execution["slurm"] = {**SLURM, **execution["slurm"]}
-        for name, least in (("replicates", 1), ("seed", 0)):
-            if not _whole(given[name], least):
-                raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
-        if given["replicates"] > MOST_REPLICATES:
-            raise MiceSimError(f"replicates is {given['replicates']}; give at most {MOST_REPLICATES}.")
-        for name in given["measures"]["show"]:
-            get_measure(name)
-        _check_until(given["until"])
-        for options in variants(given["synthesis"]).values():
-            mode = options.get("mode", "linked")
-            if mode not in MODES:
-                raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
-        return cls(**{**given, "execution": Execution(**execution)})
+    def from_mapping(cls, given: Mapping[str, Any], written: Written | None = None) -> StudyConfig:
+        """Check the keys of a resolved configuration; raises MiceSimError for a wrong one, and says where it is."""
+        written = written or Written()
+        with written.pointing():
+            return cls(**_checked(given), written=written)
 
     @property
     def directory(self) -> Path:
@@ -106,7 +91,41 @@ class StudyConfig:
         return json.dumps(self.scientific(), sort_keys=True)
 
     def to_mapping(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        parts = {name: getattr(self, name) for name in _names()}
+        return copy.deepcopy({**parts, "execution": vars(self.execution)})
+
+
+def _names() -> list[str]:
+    return [f.name for f in dataclasses.fields(StudyConfig) if f.name != "written"]
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of a study; raises MiceSimError for one that is missing, unknown or of the wrong kind."""
+    names = _names()
+    _check_known("configuration", given, names)
+    for name in names:
+        if name not in given:
+            raise MiceSimError(f"The configuration lacks the key '{name}'; give it a value.")
+    _check_kinds(given)
+    execution = vars(Execution()) | dict(given["execution"])
+    _check_known("execution", execution, [f.name for f in dataclasses.fields(Execution)])
+    _check_execution(execution)
+    execution["slurm"] = {**SLURM, **execution["slurm"]}
+    for name, least in (("replicates", 1), ("seed", 0)):
+        if not _whole(given[name], least):
+            raise MiceSimError(f"{name} is {given[name]!r}; give a whole number of at least {least}.")
+    if given["replicates"] > MOST_REPLICATES:
+        raise MiceSimError(f"replicates is {given['replicates']}; give at most {MOST_REPLICATES}.")
+    _check_known("report", given["report"], ["published"])
+    _check_until(given["until"])
+    for options in variants(given["synthesis"]).values():
+        mode = options.get("mode", "linked")
+        if mode not in MODES:
+            raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
+        if mode == "impute" and not given["resampling"].get("amputation"):
+            raise MiceSimError("synthesis.mode is 'impute', but no values are missing; add +resampling/amputation=mar.")
+    _check_measures(given)
+    return {**given, "execution": Execution(**execution)}
 
 
 def variants(synthesis: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -120,12 +139,14 @@ def sample_source(resampling: Mapping[str, Any]) -> str:
     return "bootstrap" if str(resampling["kind"]).endswith("bootstrap") else "sample"
 
 
-def compose(overrides: Sequence[str]) -> StudyConfig:
+def compose(overrides: Sequence[str], config_dir: Path | None = None) -> StudyConfig:
     """Compose `conf/` with Hydra overrides such as `experiment=volker_vink_2021 synthesis.m=10`.
 
-    Raises MiceSimError for an override that names nothing, or that gives several values.
+    config_dir : a folder of the user's own with the same groups as `conf/`, such as `experiment/mine.yaml`.
+    Raises MiceSimError for an override that names nothing, or that gives several values, and for files that can't be
+    read or that set what they can't; it says where that was written.
     """
-    return Unresolved.compose(overrides).resolve({})
+    return Unresolved.compose(overrides, config_dir).resolve({})
 
 
 @dataclass(frozen=True)
@@ -134,21 +155,27 @@ class Unresolved:
 
     composed: Any
     overrides: Sequence[str]
+    folders: Folders
+    written: Written
 
     @classmethod
-    def compose(cls, overrides: Sequence[str]) -> Unresolved:
-        """Compose the files of `conf/`; see `compose`."""
+    def compose(cls, overrides: Sequence[str], config_dir: Path | None = None) -> Unresolved:
+        """Compose the files of `conf/`, and of a folder of the user's own; see `compose`."""
+        import yaml
         from hydra import compose as hydra_compose
-        from hydra import initialize_config_dir
         from hydra.errors import HydraException
         from omegaconf.errors import OmegaConfBaseException
 
-        _check_groups(overrides)
+        folders = Folders(config_dir)
+        _check_choices(folders, overrides)
+        written = Written(partial(folders.files, overrides), partial(written_overrides, overrides))
         try:
-            with initialize_config_dir(str(resource("conf").resolve()), version_base="1.3"):
-                return cls(hydra_compose("config", list(overrides)), overrides)
+            with folders.hydra():
+                return cls(hydra_compose("config", folders.given(overrides)), overrides, folders, written)
+        except yaml.YAMLError as error:
+            raise PlacedError(explain_yaml(error)) from None
         except (HydraException, OmegaConfBaseException) as error:
-            raise MiceSimError(_explain(error, overrides)) from None
+            raise explain(error, overrides, _known(folders, overrides)) from None
 
     def resolve(self, values: Mapping[str, Any], added: Container[str] = ()) -> StudyConfig:
         """Set these keys and return the study; raises MiceSimError for a key that is neither there nor `added`."""
@@ -161,31 +188,41 @@ class Unresolved:
                 OmegaConf.update(composed, key, value, force_add=key in added)
             resolved = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
         except OmegaConfBaseException as error:
-            raise MiceSimError(_explain(error, self.overrides)) from None
+            with self.written.pointing():
+                raise explain(error, self.overrides, _known(self.folders, self.overrides)) from None
         assert isinstance(resolved, dict)
-        return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != "experiment"})
+        axes = [setting for key, value in values.items() for setting in settings_of(key, value, "In the sweep", "")]
+        written = self.written.then(axes)
+        return StudyConfig.from_mapping({str(k): v for k, v in resolved.items() if k != EXPERIMENT}, written)
 
 
-@dataclass(frozen=True)
-class Override:
-    """An override's key and the values that it gives it, usually one; `added` if it is written +key."""
+def _check_choices(folders: Folders, overrides: Sequence[str]) -> None:
+    """Raise MiceSimError for an override that chooses a file that is not there, or is wrong.
 
-    key: str
-    values: list[Any]
-    added: bool
+    Hydra would pass over a missing experiment, because that group may be empty.
+    """
+    for text in overrides:
+        override = parse_override(text)
+        group, (value, *more) = override.key.partition("@")[0], override.values
+        empty = group == EXPERIMENT and value is None
+        if not folders.is_group(group) or override.deleted or more or empty or isinstance(value, Mapping):
+            continue
+        if not isinstance(value, str) or not value:
+            known = ", ".join(folders.choices(group))
+            raise PlacedError(f"{COMMAND_LINE}: {text} chooses no file; give {group}= one of {known}.")
+        folders.check_choice(group, value, COMMAND_LINE)
 
 
-def parse_override(text: str) -> Override:
-    """Read an override by Hydra's grammar; raises MiceSimError if it can't be read."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def _known(folders: Folders, overrides: Sequence[str]) -> list[str]:
+    """Return the keys of the files that these overrides choose, or of conf/ where that is what is wrong."""
     from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
-    try:
-        parsed = OverridesParser.create().parse_override(text)
-        values = list(parsed.sweep_iterator()) if parsed.is_sweep_override() else [parsed.value()]
-    except HydraException:
-        raise MiceSimError(_unreadable(text)) from None
-    return Override(parsed.get_key_element().lstrip("+~"), values, parsed.is_add())
+    choices = [text for text in overrides if folders.is_group(parse_override(text).key.partition("@")[0])]
+    for chosen in (choices, []):
+        with suppress(HydraException, OmegaConfBaseException, MiceSimError):
+            return [setting.key for setting in Written(partial(folders.files, chosen)).settings()]
+    return []
 
 
 def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -199,6 +236,7 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
     if not file.exists():
         raise MiceSimError(f"{directory} holds no study; run one first with `mice-sim run output={directory}`.")
     mapping = read_stored(file, lambda path: dict(read_yaml(path)))
+    folders = Folders()
     for text in overrides:
         override = parse_override(text)
         group, _, key = override.key.partition(".")
@@ -207,9 +245,10 @@ def stored_config(directory: Path, overrides: Sequence[str] = ()) -> StudyConfig
         if key:
             mapping["execution"][key] = override.values[0]
         else:
-            _check_groups([text])
+            folders.check_choice(group, str(override.values[0]), COMMAND_LINE)
             mapping["execution"] = read_yaml(resource("conf") / group / f"{override.values[0]}.yaml")
-    return StudyConfig.from_mapping({**mapping, "output": str(directory)})
+    written = Written(lambda: [(file, "")], partial(written_overrides, overrides))
+    return StudyConfig.from_mapping({**mapping, "output": str(directory)}, written)
 
 
 def is_sweep(directory: Path) -> bool:
@@ -226,39 +265,6 @@ def read_stored(file: Path, read: Callable[[Path], Any]) -> Any:
         raise MiceSimError(f"There is no {file}; run the same study again, which writes it.") from None
     except (ValueError, TypeError, yaml.YAMLError):
         raise MiceSimError(f"{file} is damaged; delete it and run the same study again, which writes it.") from None
-
-
-def _check_groups(overrides: Sequence[str]) -> None:
-    """Raise MiceSimError for an override that chooses a file which conf/ does not have.
-
-    Hydra would pass over a missing experiment, because that group may be empty.
-    """
-    for override in overrides:
-        name, _, value = override.partition("=")
-        group = resource("conf") / name
-        empty = name == "experiment" and value == "null"
-        if "/" not in name and group.is_dir() and not empty and not (group / f"{value}.yaml").exists():
-            known = sorted(path.stem for path in group.glob("*.yaml"))
-            raise MiceSimError(f"There is no {name} '{value}'{nearest(value, known)}")
-
-
-def _explain(error: Exception, overrides: Sequence[str]) -> str:
-    """Turn Hydra's message into one sentence that points at the override."""
-    message = " ".join(str(error).split())
-    unknown = re.search(r"full_key: ([\w.]+)", message) or re.search(r"Could not override '([\w.]+)'", message)
-    if unknown:
-        key = unknown.group(1)
-        return f"The configuration has no key '{key}'; see the files in conf/, or write +{key}=… to add it."
-    for override in overrides:
-        if override in message:
-            if "add --multirun" in message:
-                return f"The override {override!r} gives several values; run a sweep with -m, or give one."
-            return _unreadable(override)
-    return f"The configuration can't be composed: {message}"
-
-
-def _unreadable(override: str) -> str:
-    return f"The override {override!r} can't be read; write key=value, and quote values: 'key=\"a value\"'."
 
 
 def _check_known(what: str, given: Mapping[str, Any], known: list[str]) -> None:
@@ -294,6 +300,19 @@ def _check_mapping(name: str, part: Any) -> None:
         raise MiceSimError(f"{name} is {part!r}; give it keys and values, as in {name}={{key: value}}.")
 
 
+def _check_measures(given: Mapping[str, Any]) -> None:
+    measures, resampling = given["measures"], given["resampling"]
+    _check_known("measures", measures, ["show", "reference"])
+    for name in measures["show"]:
+        get_measure(name)
+    if measures.get("reference") is not None:
+        singles = [sample_source(resampling), *(["complete_cases"] if resampling.get("amputation") else [])]
+        known = [*singles, *variants(given["synthesis"])]
+        if measures["reference"] not in known:
+            reference = measures["reference"]
+            raise MiceSimError(f"measures.reference is {reference!r}, which is no source{nearest(reference, known)}")
+
+
 def _check_until(until: Mapping[str, Any]) -> None:
     targets = {name: mcse for name, mcse in until.items() if name != "batch"}
     if until and not targets:
@@ -320,6 +339,8 @@ def _check_execution(execution: Mapping[str, Any]) -> None:
         raise MiceSimError(f"execution.chunk is {chunk!r}; give a whole number of at least 1.")
     if not _whole(workers, 1) and workers != -1:
         raise MiceSimError(f"execution.workers is {workers!r}; give at least 1, or -1 for all cores.")
+    if not isinstance(execution["progress"], bool):
+        raise MiceSimError(f"execution.progress is {execution['progress']!r}; give true or false.")
     if execution["engine"] == "dask" and not isinstance(address, str):
         raise MiceSimError(
             f"execution.address is {address!r}; give the address of your dask scheduler, such as tcp://login1:8786."

@@ -124,7 +124,8 @@ def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ())
     """Check a study and claim its folder; `busy` are replicates that a cluster has in hand. See `run_study`."""
     store = Store(config.directory)
     with one_thread():
-        shared = replicator(config.key())
+        with config.written.pointing():
+            shared = replicator(config.key())
         own_identity = identity(config.key())
         set_aside = store.open(config, own_identity, shared.links)
         study = study_hash(own_identity)

@@ -15,15 +15,15 @@ from urllib.parse import quote
 import pandas as pd
 
 from mice_sim.errors import MiceSimError
-from mice_sim.resources import resource
 from mice_sim.study.config import (
     SWEEP_MANIFEST,
     StudyConfig,
     Unresolved,
     compose,
-    parse_override,
     read_stored,
 )  # fmt: skip
+from mice_sim.study.folders import Folders
+from mice_sim.study.overrides import parse_override
 from mice_sim.study.performance import compare, performance
 from mice_sim.study.run import Point, Progress, RunReport, finish, in_flight, prepare, run_points, warm_up
 from mice_sim.study.store import Store
@@ -36,12 +36,14 @@ class Sweep:
     """A study and the values of its axes, by dotted key; points are all their combinations.
 
     fixed : the overrides that all points share. added : the axes that the files of conf/ do not name.
+    config_dir : see `compose`.
     """
 
     base: StudyConfig
     axes: dict[str, list[Any]]
     fixed: tuple[str, ...]
     added: frozenset[str]
+    config_dir: Path | None = None
 
     def values(self) -> list[dict[str, Any]]:
         """Return the values of the axes at every point, the last axis running fastest."""
@@ -49,29 +51,30 @@ class Sweep:
 
     def configs(self) -> Iterator[tuple[str, StudyConfig]]:
         """Yield the name and the configuration of every point; raises MiceSimError for one that can't be."""
-        composed: dict[tuple, Unresolved] = {}
+        folders, composed = Folders(self.config_dir), dict[tuple, Unresolved]()
         for values in self.values():
             name = point_name(values)
             # A value of a group changes the composition; other values only change a key of it.
-            groups = tuple(f"{'+' * (k in self.added)}{k}={v}" for k, v in values.items() if _is_group(k))
+            groups = tuple(f"{'+' * (k in self.added)}{k}={v}" for k, v in values.items() if folders.is_group(k))
             if groups not in composed:
-                composed[groups] = Unresolved.compose([*self.fixed, *groups])
-            point = composed[groups].resolve({k: v for k, v in values.items() if not _is_group(k)}, self.added)
+                composed[groups] = Unresolved.compose([*self.fixed, *groups], self.config_dir)
+            point = composed[groups].resolve({k: v for k, v in values.items() if not folders.is_group(k)}, self.added)
             output = str(self.base.directory / "points" / name)
             yield name, dataclasses.replace(point, output=output, sweep={})
 
 
-def read_sweep(overrides: Sequence[str]) -> Sweep:
+def read_sweep(overrides: Sequence[str], config_dir: Path | None = None) -> Sweep:
     """Read the axes from overrides with several values (`synthesis.m=5,10`) and from the configuration's `sweep`.
 
     A value on the command line replaces the configuration's. Raises MiceSimError if there is nothing to sweep.
     """
+    folders = Folders(config_dir)
     parsed = [parse_override(text) for text in overrides]
     given = {p.key: p.values for p in parsed if len(p.values) > 1}
     fixed = tuple(text for text, p in zip(overrides, parsed, strict=True) if p.key not in given)
     # Other overrides may speak of a group that is added: the base has its first one.
-    added = [f"+{p.key}={p.values[0]}" for p in parsed if p.added and p.key in given and _is_group(p.key)]
-    base = compose([*fixed, *added])
+    added = [f"+{p.key}={p.values[0]}" for p in parsed if p.added and p.key in given and folders.is_group(p.key)]
+    base = compose([*fixed, *added], config_dir)
     named = {p.key for p in parsed}
     axes = {str(k): v for k, v in base.sweep.items() if k not in named} | given
     if not axes:
@@ -83,7 +86,7 @@ def read_sweep(overrides: Sequence[str]) -> Sweep:
             raise MiceSimError(f"{key} is the same for all points of a sweep; give it one value.")
         if not isinstance(values, list) or not values or len({_text(v) for v in values}) < len(values):
             raise MiceSimError(f"The axis {key} is {values!r}; give it a list of different values.")
-    return Sweep(base, axes, fixed, frozenset(p.key for p in parsed if p.added))
+    return Sweep(base, axes, fixed, frozenset(p.key for p in parsed if p.added), config_dir)
 
 
 def point_name(values: Mapping[str, Any]) -> str:
@@ -97,10 +100,6 @@ def point_name(values: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     return format(value, "g") if isinstance(value, float) else str(value)
-
-
-def _is_group(key: str) -> bool:
-    return "." not in key and (resource("conf") / key).is_dir()
 
 
 @dataclass(frozen=True)
