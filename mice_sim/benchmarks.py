@@ -56,8 +56,11 @@ def run_two_level_benchmark(echo: Callable[[str], None]) -> list[dict]:
 
 
 def keep_results(file: Path, name: str, rows: list[dict]) -> None:
-    """Write rows of a benchmark into a JSON file, with the date, the load and the versions, beside other benchmarks."""
-    stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    """Write rows of a benchmark into a JSON file, with the date, the load and the versions, beside other benchmarks.
+
+    Raises MiceSimError if the file holds something else.
+    """
+    stored = kept_results(file)
     stored[name] = {
         "date": f"{date.today()}",
         "cores": os.cpu_count(),
@@ -66,6 +69,16 @@ def keep_results(file: Path, name: str, rows: list[dict]) -> None:
         "rows": rows,
     }
     file.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def kept_results(file: Path) -> dict:
+    """Return the benchmarks that a file holds by name, none if it is not there yet; raises MiceSimError."""
+    if not file.parent.is_dir():
+        raise MiceSimError(f"There is no folder '{file.parent}' to save times in; make it first.")
+    try:
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    except ValueError:
+        raise MiceSimError(f"'{file}' holds no times of a benchmark; name another file.") from None
 
 
 def _versions() -> dict[str, str]:

@@ -485,12 +485,14 @@ def benchmark(
     With --machine: a sweep of 100 points, a million stored rows, and the published study by one worker and two.
     """
     from mice_sim.benchmark_peers import run_peer_benchmark
-    from mice_sim.benchmarks import keep_results, run_engine_benchmark, run_two_level_benchmark
+    from mice_sim.benchmarks import keep_results, kept_results, run_engine_benchmark, run_two_level_benchmark
     from mice_sim.study.benchmark import run_benchmark, run_machine_benchmark
 
     if machine:
         run_machine_benchmark(replicates or 200, click.echo)
         return
+    if save:
+        kept_results(save)  # a file that can't be used should not show after the last task
     if engine:
         name, rows = "engine", run_engine_benchmark(large, click.echo)
     elif two_level:

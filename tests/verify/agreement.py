@@ -39,12 +39,13 @@ def relative(ours: object, theirs: object) -> float:
     if a.shape != b.shape or (np.isnan(a) != np.isnan(b)).any():
         return np.inf
     same = (a == b) | np.isnan(a)
-    return float(np.max(np.where(same, 0, np.abs(a - b) / (1 + np.abs(b))), initial=0))
+    with np.errstate(invalid="ignore"):
+        return float(np.max(np.where(same, 0, np.abs(a - b) / (1 + np.abs(b))), initial=0))
 
 
-def numbers(what: str, against: str, cases: str, differences: Iterable[float], limit: float, note: str = ""):
+def numbers(what: str, against: str, cases: str, differences: Iterable[float], limit: float) -> Agreement:
     """Return the line of numbers that should be the same."""
-    return Agreement(what, against, cases, "relative", max(differences), limit, note)
+    return Agreement(what, against, cases, "relative", float(np.max(list(differences))), limit)
 
 
 def counts(what: str, against: str, cases: str, different: int, note: str = "") -> Agreement:
