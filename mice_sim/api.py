@@ -141,7 +141,7 @@ def synthesize(
 
     Parameters, beside those of `impute`
     ------------------------------------
-    method : "cart" by default. As for `impute`, but a mapping names every column that is drawn; "parametric" takes
+    method : as for `impute`, but "cart" by default, also for columns that a mapping leaves out; "parametric" takes
         "normrank" for numbers and for factors what `impute` takes.
     cluster : the column that says which cluster a row is in, which keeps its values: how many rows a cluster has is
         how the data were collected. Columns without a method have "2l.cart", or "2lonly.cart" at level 2. In sequential
