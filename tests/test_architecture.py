@@ -116,7 +116,9 @@ def arrow(user: str, used: str, early: bool) -> str:
 
 def test_the_figure_shows_the_imports_of_the_code():
     assert {name for ends in imports() for name in ends} == set(PLACES)
-    assert FIGURE.read_text(encoding="utf-8") == figure(), "run python tests/test_architecture.py and look at the figure"
+    assert FIGURE.read_text(encoding="utf-8") == figure(), (
+        "run python tests/test_architecture.py and look at the figure"
+    )
 
 
 def test_no_room_needs_itself_to_be_loaded():

@@ -162,7 +162,9 @@ def test_the_page_on_pooling_names_every_model():
 # ---- links and the reference
 
 
-MARKDOWN = [path for path in sorted(ROOT.rglob("*.md")) if not {".venv", "site", "build"} & set(path.relative_to(ROOT).parts)]
+MARKDOWN = [
+    path for path in sorted(ROOT.rglob("*.md")) if not {".venv", "site", "build"} & set(path.relative_to(ROOT).parts)
+]
 
 
 @pytest.mark.parametrize("page", MARKDOWN, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -193,7 +195,9 @@ def test_the_reference_has_every_public_name():
 
 def test_the_reference_has_every_group_of_the_configuration():
     told = hooks.GROUP.findall((DOCS / "reference" / "configuration.md").read_text(encoding="utf-8"))
-    assert sorted(told) == sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "conf").iterdir() if path.is_dir())
+    assert sorted(told) == sorted(
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "conf").iterdir() if path.is_dir()
+    )
 
 
 # ---- the rules
