@@ -347,14 +347,26 @@ def collect(context: click.Context, directory: Path) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def report(directory: Path) -> None:
+@click.option("--format", "form", type=click.Choice(["html", "latex", "word"]), default="html", show_default=True,
+              help="The report with its figures, or the tables alone, for a paper.")  # fmt: skip
+def report(directory: Path, form: str) -> None:
     """Rebuild the tables, figures and report of the study or sweep in DIRECTORY from its stored replicates.
 
     \b
-    Example:
+    Examples:
       mice-sim report results/volker_vink_2021
+      mice-sim report results/volker_vink_2021 --format latex
+      mice-sim report results/volker_vink_2021 --format word
+
+    latex writes a file for each table into DIRECTORY/tables, and tables.tex, which shows all of them; word writes
+    tables.docx. A study that is held against a published one has its tables in the published layout.
     """
-    _report(directory)
+    from mice_sim.report.build import build_paper
+
+    if form == "html":
+        _report(directory, Output())
+    else:
+        click.echo(f"Tables  {build_paper(directory, form)}")
 
 
 @main.command()

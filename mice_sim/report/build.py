@@ -9,14 +9,19 @@ from typing import Any
 import pandas as pd
 
 from mice_sim.analysis import MODELS
+from mice_sim.report import paper
 from mice_sim.report import sweep as sweeps
 from mice_sim.report.figures import draw
 from mice_sim.report.html import render
-from mice_sim.report.performance import performance_figures
+from mice_sim.report.latex import DOCUMENT, to_document, to_latex
+from mice_sim.report.performance import performance_figures, performance_tables
 from mice_sim.report.referee import Verdict
 from mice_sim.report.rows import rows_behind
+from mice_sim.report.simulation import replicates
 from mice_sim.report.style import Drawing, write
 from mice_sim.report.tables import report_tables, write_tables
+from mice_sim.report.word import write_word
+from mice_sim.study.config import is_sweep
 from mice_sim.study.performance import performance, replicate_estimates
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
@@ -36,6 +41,7 @@ def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> 
     estimates = _model_estimates(store, config)
     tables = report_tables(summary, config)
     write_tables(directory / "tables", tables)
+    _write_latex(directory / "tables", paper.of_report(tables, config))
 
     def draw_all() -> list[Drawing]:
         models_too = bool(config["report"].get("published"))
@@ -72,6 +78,48 @@ def build_sweep(directory: Path) -> Path:
     return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest)
 
 
+def build_paper(directory: Path, form: str) -> Path:
+    """Write the tables of a study or sweep for a paper; return the path of the document that holds all of them.
+
+    `form` is "latex", for tables/tables.tex and a file for each table, or "word", for tables/tables.docx. Raises
+    MiceSimError if nothing is stored, or python-docx is wanted and missing.
+    """
+    study, tables = _paper_tables(directory)
+    folder = directory / "tables"
+    folder.mkdir(exist_ok=True)
+    if form == "word":
+        return write_word(folder / f"{DOCUMENT}.docx", tables)
+    _write_latex(folder, tables)
+    document = folder / f"{DOCUMENT}.tex"
+    document.write_text(to_document(study, tables), encoding="utf-8", newline="\n")
+    return document
+
+
+def _paper_tables(directory: Path) -> tuple[str, list[paper.PaperTable]]:
+    """Return the name of a study or sweep, and its tables."""
+    if is_sweep(directory):
+        manifest, frame = read_manifest(directory), sweep_performance(directory)
+        shown = performance_tables(frame, list(manifest["axes"]))
+        return manifest["study"], paper.of_performance(shown, f"{replicates(frame)} a point")
+    store = Store(directory)
+    config = store.config()
+    summary = summarise(store, config["replicates"], config["synthesis"]["m"])
+    measured = performance(store, config)
+    if config["report"].get("published"):  # its tables have a layout of their own, and of measures models alone
+        measured = measured[measured["analysis"].map(lambda name: name in _models(config))]
+    shown = performance_tables(measured[measured["measure"].isin(config["measures"]["show"])])
+    tables = paper.of_report(report_tables(summary, config), config)
+    return config["study"], tables + paper.of_performance(shown, f"{summary.replicates:,} replicates")
+
+
+def _write_latex(folder: Path, tables: list[paper.PaperTable]) -> None:
+    for table in tables:
+        (folder / f"{table.name}.tex").write_text(to_latex(table), encoding="utf-8", newline="\n")
+
+
 def _model_estimates(store: Store, config: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    models = [name for name, given in config["analysis"].items() if given["kind"] in MODELS]
-    return {name: replicate_estimates(store, config, name) for name in models}
+    return {name: replicate_estimates(store, config, name) for name in _models(config)}
+
+
+def _models(config: Mapping[str, Any]) -> list[str]:
+    return [name for name, given in config["analysis"].items() if given["kind"] in MODELS]

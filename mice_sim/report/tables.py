@@ -331,6 +331,17 @@ def fixed(number: float, decimals: int, missing: str = "–") -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
+def groups(head: Iterable[tuple[str, str]]) -> list[tuple[str, int]]:
+    """Return the (group, width) of neighbouring number columns; empty if no column has a group."""
+    runs: list[tuple[str, int]] = []
+    for group, _ in head:
+        if runs and runs[-1][0] == group:
+            runs[-1] = (group, runs[-1][1] + 1)
+        else:
+            runs.append((group, 1))
+    return runs if any(group for group, _ in runs) else []
+
+
 # ---- captions
 
 
@@ -380,10 +391,10 @@ def _note(kind: str, replicates: int) -> str:
 
 
 def write_tables(directory: Path, tables: Iterable[ReportTable]) -> None:
-    """Write each table as `<name>.csv`, `.md` and `.tex`."""
+    """Write each table as `<name>.csv` and `.md`."""
     directory.mkdir(parents=True, exist_ok=True)
     for table in tables:
-        texts = {"csv": to_csv(table), "md": to_markdown(table), "tex": to_latex(table)}
+        texts = {"csv": to_csv(table), "md": to_markdown(table)}
         for extension, text in texts.items():
             (directory / f"{table.name}.{extension}").write_text(text, encoding="utf-8", newline="\n")
 
@@ -401,59 +412,3 @@ def to_markdown(table: ReportTable) -> str:
     body = ("| " + " | ".join(text.replace("|", r"\|").replace("*", r"\*") for text in line) + " |" for line in lines)
     caption = f"**{table.numbered_title}.** {table.note.replace('*', chr(92) + '*')} {IN_PARENTHESES}"
     return f"{caption}\n\n" + "\n".join(body) + "\n"
-
-
-def to_latex(table: ReportTable) -> str:
-    """Return a table environment for booktabs, Monte Carlo standard errors below their numbers."""
-    lines = [
-        r"\begin{table}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{_latex(_latex_caption(table))}}}", r"\smallskip",
-        rf"\begin{{tabular}}{{{'l' * len(table.stub)}{'r' * len(table.head)}}}", r"\toprule",
-        *_latex_groups(table),
-        _latex_line([*table.stub, *(name for _, name in table.head)]), r"\midrule",
-    ]  # fmt: skip
-    above = ""
-    for row in table.rows:
-        stub = ["" if row.stub[0] == above else row.stub[0], *row.stub[1:]]
-        above = row.stub[0]
-        lines.append(_latex_line([*stub, *(c.value for c in row.cells)]))
-        if any(c.mcse for c in row.cells):
-            lines.append(_latex_line(["" for _ in row.stub] + [f"({c.mcse})" if c.mcse else "" for c in row.cells]))
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
-
-
-def _latex_caption(table: ReportTable) -> str:
-    """LaTeX numbers tables itself, so the published number goes to the end."""
-    origin = f" ({paper_name(table.published)} of the published study.)" if table.published else ""
-    return f"{table.title}. {table.note} {IN_PARENTHESES}{origin}"
-
-
-def groups(table: ReportTable) -> list[tuple[str, int]]:
-    """Return the (group, width) of neighbouring columns; empty if no column has a group."""
-    runs: list[tuple[str, int]] = []
-    for group, _ in table.head:
-        if runs and runs[-1][0] == group:
-            runs[-1] = (group, runs[-1][1] + 1)
-        else:
-            runs.append((group, 1))
-    return runs if any(group for group, _ in runs) else []
-
-
-def _latex_groups(table: ReportTable) -> list[str]:
-    cells, rules, start = [""] * len(table.stub), [], len(table.stub) + 1
-    for group, width in groups(table):
-        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{_latex(group)}}}")
-        if group:
-            rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
-        start += width
-    return [" & ".join(cells) + r" \\", " ".join(rules)] if rules else []
-
-
-def _latex_line(texts: Iterable[str]) -> str:
-    return " & ".join(_latex(text) for text in texts) + r" \\"
-
-
-def _latex(text: str) -> str:
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
-               "−": "$-$", "–": "--", "<": "$<$", ">": "$>$"} | {c: f"\\{c}" for c in "&%$#_{}"}  # fmt: skip
-    return "".join(special.get(c, c) for c in text)
