@@ -116,6 +116,7 @@ def pool(
 
     Parameters
     ----------
+    fits : what `fit` of a result returns.
     rule : a name in `mice_sim.pooling.RULES`; the default is the one for the way the sets were made
         (`mice_sim.pooling.default_rule`). level : of the confidence interval.
     force : use a rule that is not valid for the sets. df_complete : residual degrees of freedom of a complete-data
@@ -176,6 +177,7 @@ def d2(
     """Test as `d1`, from the χ² statistics of the single sets (Li, Meng, Raghunathan & Rubin 1991).
 
     use : "wald", or "likelihood" for likelihood ratios. It has less power than D1 and D3, and is for imputed data.
+    All else, and errors, as for `d1`.
     """
     if use not in ("wald", "likelihood"):
         raise MiceSimError(f"use is {use!r}; give 'wald' or 'likelihood'.")
@@ -200,7 +202,8 @@ def d3(
     """Test as `d1`, by likelihood ratios (Meng & Rubin 1992; for synthetic data Reiter 2005).
 
     free_constant : at the pooled coefficients, let each set have its own constant, as mice does; False is the paper's
-    statistic, with all coefficients held. Raises MiceSimError for models without a likelihood.
+    statistic, with all coefficients held. All else as for `d1`; raises MiceSimError for models without a likelihood
+    too.
     """
     chosen, forced = choose_rule(rule, fits1.origin, force)
     fits0 = fits0 or _intercept_alone(fits1)
@@ -211,7 +214,10 @@ def d3(
 
 
 def anova(*fits: Fits, method: Literal["D1", "D2", "D3"] = "D1", **options: object) -> pd.DataFrame:
-    """Compare models, each with the next smaller one; options are those of the method.
+    """Compare models, each with the next smaller one.
+
+    fits : of two models or more to the same sets, from the largest to the smallest. method : "D1",
+    "D2" or "D3", see `d1`, `d2` and `d3`; options are those of it. Raises MiceSimError as these do.
 
     Returns a frame with a row for each comparison ("1 ~~ 2", …): statistic, df1, df2, p_value, riv; `attrs` holds
     rule, forced and method.
@@ -302,7 +308,7 @@ def pool_variance_components(
     icc and Fisher's z of a correlation, by the delta method at the pooled estimate: an estimate on these scales in
     every set would be infinite where one set has a variance of 0.
 
-    rule, level, force : as in `pool`.
+    fits : of one of the mixed models. rule, level, force : as in `pool`.
 
     Returns
     -------
@@ -371,7 +377,8 @@ def pool_r_squared(
 ) -> pd.DataFrame:
     """Pool the R² of a linear model: √R² on Fisher's z scale, with the variance 1/(n − 3) (Harel 2009).
 
-    adjusted : R² adjusted for its degrees of freedom; a negative one keeps its sign on the way there and back.
+    fits : of the model "linear". adjusted : R² adjusted for its degrees of freedom; a negative one keeps its sign on
+    the way there and back.
     rule, level, force : as in `pool`. The interval is normal, as mice's is; the lower limit of R² is 0 where √R² may
     be 0, while mice squares a negative limit.
 
@@ -411,7 +418,8 @@ def pool_correlations(
 ) -> pd.DataFrame:
     """Pool Pearson's correlations of every two columns, on Fisher's z scale with the variance 1/(n − 3).
 
-    columns : names; the default are all continuous ones. Rows in which one of the two is missing are left out.
+    result : of `impute` or `synthesize`. columns : names; the default are all continuous ones. Rows in which one of the
+    two is missing are left out.
     rule, level, force : as in `pool`.
 
     Returns

@@ -76,7 +76,8 @@ def to_mids(result: Result) -> pd.DataFrame:
     Order the levels of ordered factors in between: `long$o <- factor(long$o, c("low", "high"), ordered = TRUE)`. For
     linked synthetic sets say which cells they replace: `as.mids(long, where = …)`, TRUE or FALSE for each cell.
 
-    Raises MiceSimError for sequential synthesis, whose rows are not those of the data.
+    result : of `impute`, or of `synthesize` in linked mode. Raises MiceSimError for sequential synthesis, whose
+    rows are not those of the data.
     """
     if result.mode == "sequential":
         raise MiceSimError(

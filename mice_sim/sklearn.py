@@ -68,16 +68,24 @@ class MiceImputer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> MiceImputer:
-        """Keep the training rows, (n × p) frame or array of numbers; raises MiceSimError for what can't be imputed."""
+        """Keep the training rows.
+
+        X : frame or array of numbers, (n, p), n ≥ 2, with NaN where a value is missing. y : ignored. Raises
+        MiceSimError for what can't be imputed.
+        """
         self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
-        """Return the training rows, imputed."""
+        """Return the training rows, imputed: a frame if X is one, else an array, (n, p). X, y as for `fit`."""
         return self._like(X, self._fit(X))
 
     def transform(self, X: Any) -> Any:
-        """Return rows imputed by models of the training rows; raises MiceSimError for other columns or levels."""
+        """Return rows imputed by models of the training rows.
+
+        X : (n, p) with the columns of the training rows, n ≥ 1; a frame comes back as one. Raises MiceSimError for
+        other columns or levels, and scikit-learn's NotFittedError before `fit`.
+        """
         check_is_fitted(self, "training_")
         new = self._same_levels(self._frame(X, reset=False))
         if not new.isna().to_numpy().any():
@@ -88,7 +96,10 @@ class MiceImputer(TransformerMixin, BaseEstimator):
         return self._like(X, imputed.set_axis(new.index))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return the names of the columns, which stay as they are."""
+        """Return the names of the columns, which stay as they are, object (p,).
+
+        input_features : if given, must be these names. Raises MiceSimError if they are others.
+        """
         check_is_fitted(self, "training_")
         names = np.asarray(self.training_.columns, dtype=object)
         if input_features is not None and list(input_features) != list(names):

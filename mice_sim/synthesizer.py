@@ -43,7 +43,10 @@ class Synthesizer:
         self.card: dict[str, Any] = {}
 
     def fit(self, data: pd.DataFrame) -> Synthesizer:
-        """Learn from real data; raises MiceSimError for anything that can't work."""
+        """Learn from real data, and return itself.
+
+        data : as for `synthesize`. Raises MiceSimError for anything that can't work.
+        """
         table = Table.from_pandas(data)
         spec = specify(table, m=self.m, **self.options)
         log = EventLog(self.strict)
@@ -61,8 +64,8 @@ class Synthesizer:
     ) -> Sets:
         """Draw m sets of k records (by default as many as were learned from).
 
-        given : the columns that were not to be synthesised, with k rows. Raises MiceSimError before `fit`, and for
-        more sets than there are fits.
+        m, k : ≥ 1. seed : of the draws; the same seed gives the same sets. given : the columns that were not to be
+        synthesised, with k rows. Raises MiceSimError before `fit`, and for more sets than there are fits.
         """
         if self._model is None:
             raise MiceSimError("The synthesiser has learned nothing yet; call fit(data) or load one.")
@@ -83,7 +86,11 @@ class Synthesizer:
         return Sets(nothing, sets, made, self._model.spec, pd.RangeIndex(0), labels, events, where, None)
 
     def save(self, path: Path | str) -> None:
-        """Write the fitted synthesiser to one file of arrays and JSON; `load_synthesizer` reads it."""
+        """Write the fitted synthesiser to one file of arrays and JSON; `load_synthesizer` reads it.
+
+        The file holds values of real people, and of methods for two levels the sums of each cluster. Raises
+        MiceSimError before `fit`.
+        """
         if self._model is None:
             raise MiceSimError("The synthesiser has learned nothing yet; call fit(data) first.")
         saved.save(path, self._model, self._columns, self.card)
@@ -105,7 +112,10 @@ class Synthesizer:
 
 
 def load_synthesizer(path: Path | str) -> Synthesizer:
-    """Read a synthesiser that `Synthesizer.save` wrote; nothing in the file is run as code."""
+    """Read a synthesiser that `Synthesizer.save` wrote; nothing in the file is run as code.
+
+    path : of the file. Raises MiceSimError for one that is none, is damaged, or was written by a newer version.
+    """
     model, columns, card = saved.load(path)
     synthesizer = Synthesizer(m=model.spec.m)
     synthesizer._model, synthesizer._columns, synthesizer.card = model, columns, card

@@ -6,6 +6,7 @@ python tests/test_docs.py [NAME …]    writes into the pages what their code pr
 from __future__ import annotations
 
 import glob
+import inspect
 import io
 import itertools
 import os
@@ -193,6 +194,25 @@ def test_the_reference_has_every_public_name():
     reference = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md"))
     told = re.findall(r"^::: mice_sim\.(\w+)$", reference, re.MULTILINE)
     assert sorted(told) == sorted(set(mice_sim.__all__) - {"MODELS"})
+
+
+NAMED = re.compile(r"`(?:mice_sim\.)?(?:\w+\.)*(\w+)`")  # a function whose parameters a docstring refers to
+
+
+def test_docstrings_tell_of_every_parameter():
+    public = {name: getattr(mice_sim, name) for name in mice_sim.__all__ if name not in ("MODELS", "MiceSimError")}
+    assert {name: missing for name, thing in public.items() if (missing := untold(thing))} == {}
+
+
+def untold(thing: object) -> list[str]:
+    """Return the parameters that neither the docstring nor one that it refers to, at any remove, tells of."""
+    told, waiting, seen = "", [thing], []
+    while waiting:
+        seen.append(waiting.pop())
+        told += inspect.getdoc(seen[-1]) or ""
+        referred = [getattr(mice_sim, name) for name in NAMED.findall(told) if name in mice_sim.__all__]
+        waiting = [other for other in referred if callable(other) and other not in seen]
+    return [name for name in inspect.signature(thing).parameters if not re.search(rf"\b{name}\b", told)]
 
 
 def test_the_reference_has_every_group_of_the_configuration():

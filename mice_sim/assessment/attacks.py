@@ -83,7 +83,8 @@ def _sample(n: int, size: int, seed: int, purpose: str) -> np.ndarray:
 def split(data: pd.DataFrame, share: float = 0.5, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a random part of the rows, to be synthesised, and the others, to be held out.
 
-    share : of the rows that are held out, between 0 and 1. Raises MiceSimError if one part has no row.
+    data : any frame. share : of the rows that are held out, between 0 and 1. seed : of the choice. Raises MiceSimError
+    if one part has no row.
     """
     held = round(share * len(data))
     if not 0 < held < len(data):
@@ -143,7 +144,7 @@ def closest_record(
     synthetic, original : as for `disclosure`. holdout : real records that were not synthesised. by_rank : whether
         numbers are compared by their ranks among the real ones, or on their range. limit : most synthetic records that
         are looked up, drawn at random if there are more; None for all. Of data and holdout the larger is cut to the
-        other's size at random. seed : of these draws.
+        other's size at random. seed : of these draws. Raises MiceSimError for data that can't be compared.
     """
     return closest_in(set_scene(synthetic, original, holdout, None, seed), by_rank, limit)
 
@@ -216,7 +217,7 @@ def membership_inference(
     2023, AISTATS, by nearest neighbours); half of the holdout is this reference, the other half the people who are no
     members.
 
-    Parameters are those of `closest_record`; level : of the intervals.
+    Parameters are those of `closest_record`; level : of the intervals, between 0 and 1. Raises MiceSimError as that.
     """
     return membership_in(set_scene(synthetic, original, holdout, limit, seed), by_rank, limit, level)
 
@@ -285,7 +286,7 @@ def attribute_inference(
 
     Returns
     -------
-    A frame by secret, as `risks` has it.
+    A frame by secret, as `risks` has it. Raises MiceSimError for unknown columns and data that can't be compared.
     """
     scene = set_scene(synthetic, original, holdout, limit, seed)
     if tolerance < 0:
@@ -343,7 +344,8 @@ def linkability(
     An attacker with two sources links a record of one with a record of the other if the same synthetic record is among
     the `n_neighbors` nearest to both.
 
-    known : the columns of each source, without overlap. All else as for `attribute_inference`, returned as by `risks`.
+    known : the columns of each source, without overlap. All else, and errors, as for `attribute_inference`, returned as
+    by `risks`.
     """
     scene = set_scene(synthetic, original, holdout, limit, seed)
     whole("n_neighbors", n_neighbors)

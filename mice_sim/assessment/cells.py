@@ -103,6 +103,8 @@ def tau(
     synthetic, original : as for `disclosure`. columns : of the cross-table, by default all factors. k : sizes of
     cells, ≥ 1. d : how far from k the mean count of m sets may be, ≥ 0. groups : what numbers are cut into.
 
+    Raises MiceSimError for unknown columns, a d below 0, and data that can't be compared.
+
     Returns
     -------
     A frame by k, of shares between 0 and 1, NaN where no cell is such:

@@ -17,7 +17,7 @@ ALL_COLUMNS = "(all columns)"
 def copies(synthetic: Synthetic, original: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return which values and records of the data stand in the synthetic sets as they are.
 
-    synthetic, original : as for `disclosure`.
+    synthetic, original : as for `disclosure`. Raises MiceSimError for data that can't be compared.
 
     Returns
     -------
@@ -89,6 +89,7 @@ def replicated_uniques(
 
     synthetic, original : as for `disclosure`. keys : columns that identify a record; all by default. groups : what
     numbers are cut into, for all or {column: groups}; by default every value counts by itself.
+    Raises MiceSimError for unknown columns and data that can't be compared.
     """
     data = pair(synthetic, original)
     check_groups("groups", groups, data.only(keys).names)

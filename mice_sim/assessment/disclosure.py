@@ -160,7 +160,7 @@ def multi_disclosure(
     """Return the disclosure measures of many targets, as synthpop's `multi.disclosure`.
 
     targets : columns; by default all that are no keys. ngroups_targets : groups that numbers are cut into, for all or
-    {column: groups}. All else as for `disclosure`.
+    {column: groups}. All else, and errors, as for `disclosure`.
     """
     data = pair(synthetic, original)
     if targets is None:

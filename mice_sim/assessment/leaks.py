@@ -63,6 +63,8 @@ def leaks(
         synthesised, such as `split` returns; without them most tests can't be made. rate : of false alarms, over all
         tests together, between 0 and 1. limit : most people of each kind in attacks. seed : of their choice.
 
+    Raises MiceSimError for data that can't be compared, and a rate out of range.
+
     Notes
     -----
     own values, own records : record i has its own value, or all of them; against the same records in random order.

@@ -58,6 +58,8 @@ def md_pattern(data: pd.DataFrame) -> pd.DataFrame:
 def md_pairs(data: pd.DataFrame) -> Pairs:
     """Return how many rows have each pair of columns observed or missing, as mice's `md.pairs`.
 
+    data : any columns. Returns four frames (columns × columns) of counts: `rr` both observed, `rm` the row's column
+    observed and the other missing, `mr` the reverse, `mm` both missing.
     Raises MiceSimError if `data` is no frame or empty.
     """
     return Pairs(*(pd.DataFrame(c, index=data.columns, columns=data.columns) for c in _pair_counts(_observed(data))))

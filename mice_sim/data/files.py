@@ -102,6 +102,7 @@ def write_table(frame: pd.DataFrame, path: Path | str, schema: dict[str, Any] | 
 
     Parameters
     ----------
+    frame : numeric, boolean and categorical columns. path : its ending says which format.
     schema : labels and codes of columns, as in `frame.attrs["schema"]`, which is the default. Levels get their codes
         back; those that have none are numbered from 1.
 

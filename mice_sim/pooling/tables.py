@@ -81,7 +81,8 @@ def pool_scalar(
     """Pool one number: `q` its estimates on the sets, `u` their squared standard errors.
 
     df_complete : residual degrees of freedom of a complete-data fit. ratio : rows of a set for each real row, k/n.
-    r : syntheses of every imputation, sets ordered by imputation. Returns the columns of `pool_frame`.
+    r : syntheses of every imputation, sets ordered by imputation. level : of the confidence interval, between 0 and 1.
+    Returns the columns of `pool_frame`.
     Raises MiceSimError for an unknown rule, too few sets or numbers that are not finite.
     """
     estimates, variances = _checked(q, u, 1)
@@ -163,7 +164,7 @@ def pool_table(
     ----------
     table : columns term, estimate and std_error (or std.error); sets in order. A column df_residual (or df.residual)
         gives the degrees of freedom, if df_complete does not; without either they are infinite.
-    The other arguments and the frame returned are those of `pool_frame`.
+    rule, level, ratio, r : as in `pool_scalar`. Returns the frame of `pool_frame`.
 
     Raises
     ------

@@ -206,6 +206,8 @@ def plot_traces(result: Synthesis, columns: Sequence[str] | None = None) -> Figu
 
     Factors count by level number, from 1. Lines that mingle and have no trend speak for convergence.
 
+    result : of `impute`, or of `synthesize` in linked mode. columns : names; by default all with drawn cells.
+
     Raises
     ------
     MiceSimError
@@ -295,7 +297,8 @@ def plot_strip(result: Synthesis, columns: Sequence[str] | None = None, sets: Se
 
     Parameters
     ----------
-    columns : names; by default all with drawn cells. sets : numbers from 1; by default the first five.
+    result : of `impute` or `synthesize`. columns : names; by default all with drawn cells. sets : numbers from 1; by
+        default the first five.
 
     Raises
     ------
@@ -357,10 +360,10 @@ def plot_density(result: Synthesis, columns: Sequence[str] | None = None, sets: 
 
 @_styled
 def plot_scatter(result: Synthesis, x: str, y: str, sets: Sequence[int] | None = None) -> Figure:
-    """Draw two columns against each other: the observed pairs, then those of each set.
+    """Draw two columns against each other, `x` across and `y` up: the observed pairs, then those of each set.
 
-    A pair is drawn if either value is. Levels of factors are spread out. sets : numbers from 1; by default the first
-    five. Raises MiceSimError for an unknown column or set.
+    A pair is drawn if either value is. Levels of factors are spread out. result : of `impute` or `synthesize`.
+    sets : numbers from 1; by default the first five. Raises MiceSimError for an unknown column or set.
     """
     numbers, drawn = _set_numbers(result, sets, SHOWN), _look(result)
     across, up = (result.original.index(name) for name in (x, y))

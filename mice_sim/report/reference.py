@@ -15,7 +15,8 @@ from mice_sim.synthesis.methods.base import EVERY_KIND
 _HEAD = """# Methods
 
 Made by `python -m mice_sim.report.reference > docs/methods.md` from the methods in `mice_sim/synthesis/methods/`.
-[A model for each column](columns.md) tells how to choose one and set its options, [extend](extend.md) how to add your own.
+[A model for each column](columns.md) tells how to choose one and set its options, [extend](extend.md) how to add your
+own.
 
 By default `impute` takes {defaults}.
 `synthesize` takes cart for every column; "parametric" stands for {numbers} and otherwise the defaults of `impute`.

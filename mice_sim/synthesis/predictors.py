@@ -162,7 +162,7 @@ def quickpred(
 
     Returns
     -------
-    A frame of 0 and 1, row = target, for `predictor_matrix`.
+    A frame of 0 and 1, row = target, for `predictor_matrix`. Raises MiceSimError for unknown columns and methods.
     """
     table = Table.from_pandas(data)
     names = table.names

@@ -118,7 +118,11 @@ __all__ = [
 
 
 def register_method(name: str, method: type[Method]) -> None:
-    """Make `method` available as `method="name"`; raises MiceSimError if the name is taken or it is no `Method`."""
+    """Make `method` available as `method="name"`, in this process.
+
+    name : any that is not taken. method : a subclass of `Method`, a frozen dataclass. Raises MiceSimError if the name
+    is taken or it is no `Method`.
+    """
     if name in METHODS:
         raise MiceSimError(f"There is a method '{name}' already; choose another name.")
     if not (isinstance(method, type) and issubclass(method, Method) and dataclasses.is_dataclass(method)):

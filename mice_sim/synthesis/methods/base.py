@@ -131,5 +131,11 @@ class Method:
     starts: ClassVar[bool] = False
 
     def fit(self, y: Target, X: Predictors, rng: np.random.Generator) -> Fitted:
-        """Fit y on X in the fit rows (`y.observed` and `X.matrix()`)."""
+        """Return the fit of y on X, an object with `draw(X, rng)`.
+
+        y : `y.observed`, float64 (n,), the values to learn from; level numbers from 0 for a factor. X : `X.matrix()`,
+        float64 (n, p), the predictors in the same rows: numbers, and factors in R's contrasts, without an intercept.
+        rng : the stream of this set, column and iteration; a deterministic method must leave it alone. Raises
+        MiceSimError where the method can't be fitted, which stops the run.
+        """
         raise NotImplementedError
