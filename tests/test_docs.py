@@ -38,7 +38,7 @@ sys.path.append(str(DOCS))
 import hooks  # noqa: E402
 
 METHODS_PAGE = DOCS / "methods.md"
-STUDIES = [DOCS / f"{name}.md" for name in ("replicate", "own_study", "sweeps", "extend")]  # whose code takes a while
+STUDIES = [DOCS / f"{name}.md" for name in ("replicate", "own_study", "sweeps", "studies", "extend")]  # whose code takes a while
 PAGES = [ROOT / "README.md", *sorted(set(DOCS.glob("*.md")) - set(STUDIES))]
 FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ALLOWED = {"assess": (0, 3)}  # 3 is an alarm, which is an answer
