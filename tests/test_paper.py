@@ -19,6 +19,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.report import latex, paper, word
 from mice_sim.report.build import build_paper
 from mice_sim.report.paper import PaperCell, PaperTable
+from mice_sim.report.performance import PerformanceTable
 from mice_sim.report.published import load_published
 from mice_sim.report.referee import judge
 from mice_sim.report.tables import fixed, report_tables
@@ -108,7 +109,7 @@ def test_a_study_of_its_own_shows_what_its_page_shows_and_its_measures(study, tm
 def test_latex_aligns_points_and_hangs_brackets(tmp_path):
     text = latex.to_latex(a_table(3))
     assert r"\begin{tabular}{llD{.}{.}{2.4}D{.}{.}{2.0}}" in text
-    assert "x0 & data & -1.25 & 30 \\\\\n &  & (0.125) & (7\\rlap{)} \\\\" in text
+    assert "x0 & data & -1.25 & 30 \\\\*\n &  & (0.125) & (7\\rlap{)} \\\\" in text
     assert r"\multicolumn{2}{c}{A}" in text
     assert r"\cmidrule(lr){3-4}" in text
     assert r"\begin{longtable}" in latex.to_latex(a_table(60))
@@ -120,6 +121,26 @@ def test_names_are_escaped():
         == r"a\textbar{}b\_1 \& 5\% $\sim$ \{x\}\textasciicircum{}2 \textbackslash{}"
     )
     assert latex.escaped("[x] *") == "{[}x] {*}"
+
+
+def a_sweep() -> PaperTable:
+    measures = tuple(f"measure number {i}" for i in range(11))
+    row = (("x", "30", "0.001", "synthetic"), tuple(("-1.2345", "0.0012", "") for _ in measures))
+    stub = ("Term", "synthesis.minbucket", "synthesis.cp", "Data")
+    table = PerformanceTable("linear", stub, measures, tuple((name, "0") for name in measures), (row,) * 60)
+    return paper.of_performance([table], "50 replicates a point")[0]
+
+
+def test_a_wide_table_of_a_sweep_lies_on_its_side_and_keeps_numbers_and_errors_together(tmp_path):
+    table = a_sweep()
+    assert table.stub == ("Term", "minbucket", "cp", "Data")
+    text = latex.to_latex(table)
+    assert text.startswith(r"\begin{landscape}")
+    assert len(re.findall(r"\\\\\*\n", text)) == 60
+    document = docx.Document(str(word.write_word(tmp_path / "a.docx", [a_table(3), table])))
+    assert [s.orientation for s in document.sections] == [WD_ORIENT.PORTRAIT, WD_ORIENT.LANDSCAPE]
+    width = document.sections[1].page_width - document.sections[1].left_margin - document.sections[1].right_margin
+    assert sum(column.width for column in document.tables[1].columns) <= width + 16
 
 
 @pytest.mark.tex
@@ -140,6 +161,7 @@ def test_any_name_compiles_and_long_tables_break_over_pages(tmp_path):
     odd[1] = (("[1]", ODD), (PaperCell("–"), PaperCell("1", "(0.5)")))
     head = (("A & B", "Relative error of SE (%)"), ("A & B", "Bias_eliminated ~ coverage"))
     found = [a_table(2, rows=tuple(odd), caption=ODD, head=head), a_table(2, name="b", rows=tuple(odd[:2]), head=head)]
+    found.append(a_sweep())
     for table in found:
         (tmp_path / f"{table.name}.tex").write_text(latex.to_latex(table), encoding="utf-8")
     document = tmp_path / "tables.tex"

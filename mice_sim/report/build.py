@@ -99,17 +99,22 @@ def _paper_tables(directory: Path) -> tuple[str, list[paper.PaperTable]]:
     """Return the name of a study or sweep, and its tables."""
     if is_sweep(directory):
         manifest, frame = read_manifest(directory), sweep_performance(directory)
-        shown = performance_tables(frame, list(manifest["axes"]))
+        config = next(point_stores(directory))[1].config()
+        shown = performance_tables(_shown(frame, config), list(manifest["axes"]))
         return manifest["study"], paper.of_performance(shown, f"{replicates(frame)} a point")
     store = Store(directory)
     config = store.config()
     summary = summarise(store, config["replicates"], config["synthesis"]["m"])
-    measured = performance(store, config)
+    measured = _shown(performance(store, config), config)
     if config["report"].get("published"):  # its tables have a layout of their own, and of measures models alone
         measured = measured[measured["analysis"].map(lambda name: name in _models(config))]
-    shown = performance_tables(measured[measured["measure"].isin(config["measures"]["show"])])
     tables = paper.of_report(report_tables(summary, config), config)
-    return config["study"], tables + paper.of_performance(shown, f"{summary.replicates:,} replicates")
+    of_measures = paper.of_performance(performance_tables(measured), f"{summary.replicates:,} replicates")
+    return config["study"], tables + of_measures
+
+
+def _shown(frame: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    return frame[frame["measure"].isin(config["measures"]["show"])]
 
 
 def _write_latex(folder: Path, tables: list[paper.PaperTable]) -> None:

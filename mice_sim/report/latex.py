@@ -12,11 +12,12 @@ from mice_sim.report.tables import groups
 DOCUMENT = "tables"  # the document that shows all tables
 LINES_A_PAGE = 48  # of a table in \footnotesize; a longer one is broken over pages
 HEADER = 14  # characters of a column's name in a line
-SMALLER = ((95, r"\footnotesize"), (120, r"\scriptsize"))  # characters of a row that breaks over pages
+# Characters of a row that breaks over pages: what fits the text in \footnotesize, and in \scriptsize.
+FOOTNOTES, UPRIGHT = 95, 120
 PREAMBLE = r"""% All tables of the study {study}; each file is a table for \input, with the packages below.
 \documentclass{{article}}
 \usepackage[margin=2.2cm]{{geometry}}
-\usepackage{{booktabs,dcolumn,graphicx,longtable}}
+\usepackage{{booktabs,dcolumn,graphicx,longtable,lscape}}
 \begin{{document}}
 """
 
@@ -52,17 +53,25 @@ def _is_long(table: PaperTable) -> bool:
 
 
 def _longtable(table: PaperTable, spec: str, caption: str, head: list[str], body: list[str]) -> str:
-    widths = [
-        max(len(cell.value) for cell in column) for column in zip(*(cells for _, cells in table.rows), strict=True)
-    ]
-    labels = [max(map(len, column)) for column in zip(*(stub for stub, _ in table.rows), strict=True)]
-    size = next((name for most, name in SMALLER if sum(widths) + sum(labels) + 2 * len(widths) < most), r"\tiny")
+    width = _characters(table)
+    size = r"\footnotesize" if width < FOOTNOTES else r"\scriptsize"
+    begin, end = ([r"\begin{landscape}"], [r"\end{landscape}"]) if width > UPRIGHT else ([], [])
     lines = [
-        rf"\begingroup{size}", r"\setlength{\tabcolsep}{3pt}", rf"\begin{{longtable}}{{{spec}}}",
+        *begin, rf"\begingroup{size}", r"\setlength{\tabcolsep}{2.5pt}", rf"\begin{{longtable}}{{{spec}}}",
         rf"{caption}\\", *head, r"\endfirsthead", *head, r"\endhead", r"\bottomrule", r"\endlastfoot",
-        *body, r"\end{longtable}", r"\endgroup",
+        *body, r"\end{longtable}", r"\endgroup", *end,
     ]  # fmt: skip
     return "\n".join([*lines, ""])
+
+
+def _characters(table: PaperTable) -> int:
+    """Return how wide the longest texts of all columns are together, with the gaps between columns."""
+    labels = zip(table.stub, *(labels for labels, _ in table.rows), strict=True)
+    numbers = zip(*([text for cell in cells for text in cell] for _, cells in table.rows), strict=True)
+    names = [max(map(len, _wrapped(name))) for _, name in table.head for _ in range(2)]
+    below_names = [max(name, *map(len, column)) for name, column in zip(names, numbers, strict=True)]
+    widths = [*(max(map(len, column)) for column in labels), *map(max, below_names[::2], below_names[1::2])]
+    return sum(widths) + 2 * len(widths)
 
 
 # ---- columns and cells
@@ -85,7 +94,7 @@ def _lines(labels: Sequence[str], cells: Sequence[PaperCell]) -> list[str]:
     rows = [[*map(escaped, labels), *(_text(cell.value) for cell in cells)]]
     if any(cell.below for cell in cells):
         rows.append([*("" for _ in labels), *(_text(cell.below) for cell in cells)])
-    return [" & ".join(row) + r" \\" for row in rows]
+    return [" & ".join(row) + (r" \\*" if row is not rows[-1] else r" \\") for row in rows]  # * keeps lines together
 
 
 def _text(text: str) -> str:
@@ -111,8 +120,12 @@ def _names(table: PaperTable) -> str:
 
 
 def _stacked(name: str) -> str:
-    lines = [escaped(line) for line in wrap(name, HEADER, break_long_words=False)] or [""]
+    lines = [escaped(line) for line in _wrapped(name)]
     return lines[0] if len(lines) == 1 else r"\shortstack{" + r"\\".join(lines) + "}"
+
+
+def _wrapped(name: str) -> list[str]:
+    return wrap(name, HEADER, break_long_words=False) or [""]
 
 
 def _label(name: str) -> str:

@@ -57,7 +57,7 @@ def of_performance(tables: Iterable[PerformanceTable], replicates: str) -> list[
         PaperTable(
             f"performance_{table.name}",
             f"Performance, {table.name}, over {replicates}.{_targets(table)} {IN_PARENTHESES}",
-            table.stub,
+            tuple(name.rpartition(".")[2] for name in table.stub),
             tuple(("", name) for name, _ in table.head),
             tuple(
                 (labels, tuple(PaperCell(v, f"({e})" if e else "") for v, e, _ in cells))

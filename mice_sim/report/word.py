@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from docx.document import Document
     from docx.table import Table, _Cell
 
-FONT, SIZE, SMALL = "Times New Roman", 9.0, 8.0  # points
+FONT, SIZE = "Times New Roman", 9.0  # points
+SMALL = 8 / 9  # the type of errors, by that of numbers
 PAGE, MARGIN = (210, 297), 22  # millimetres
 TEXT = (PAGE[0] - 2 * MARGIN) * 72 / 25.4  # points
 WHOLE = 20  # rows that stay on one page, half of it if it lies
@@ -66,27 +67,12 @@ def _add(document: Document, table: PaperTable) -> None:
     widths = _widths(table)
     _turn(document, sum(widths) > TEXT * SHRUNK)
     _caption(document, table.caption)
-    runs = groups(table.head)
-    heads = 2 if runs else 1
-    rows = once(table.rows)
-    out: Table = document.add_table(heads + len(rows), len(table.stub) + len(table.head))
-    _widen(out, widths, TEXT if _stands(document) else TEXT + (PAGE[1] - PAGE[0]) * 72 / 25.4)
+    heads = 2 if groups(table.head) else 1
+    out: Table = document.add_table(heads + len(table.rows), len(widths))
+    size = SIZE * _widen(out, widths, TEXT if _stands(document) else TEXT + (PAGE[1] - PAGE[0]) * 72 / 25.4)
     cells = [list(row.cells) for row in out.rows]
-    at = len(table.stub)
-    for group, width in runs:
-        merged = cells[0][at].merge(cells[0][at + width - 1])
-        _fill(merged, group, "centre")
-        if group:
-            _rule(cells[0][at : at + width], "bottom", 4)
-        at += width
-    for cell, name in zip(cells[heads - 1], [*table.stub, *(name for _, name in table.head)], strict=True):
-        _fill(cell, name, "left" if cell in cells[heads - 1][: len(table.stub)] else "centre")
-    tails = [_tail(column) for column in zip(*(row for _, row in table.rows), strict=True)]
-    for row, (labels, numbers) in zip(cells[heads:], rows, strict=True):
-        for cell, label in zip(row, labels, strict=False):
-            _fill(cell, label, "left")
-        for cell, number, tail in zip(row[len(labels) :], numbers, tails, strict=True):
-            _fill_number(cell, number, tail)
+    _fill_head(cells[:heads], table, size)
+    _fill_body(cells[heads:], table, size)
     _rule(cells[0], "top", 8)
     _rule(cells[heads - 1], "bottom", 4)
     _rule(cells[-1], "bottom", 8)
@@ -94,10 +80,32 @@ def _add(document: Document, table: PaperTable) -> None:
         _mark(line, "w:tblHeader")
     for line in out.rows:
         _mark(line, "w:cantSplit")
-    if len(rows) <= (WHOLE if _stands(document) else WHOLE // 2):
+    if len(table.rows) <= (WHOLE if _stands(document) else WHOLE // 2):
         for paragraph in (p for row in cells[:-1] for cell in row for p in cell.paragraphs):
             paragraph.paragraph_format.keep_with_next = True
     document.add_paragraph()
+
+
+def _fill_head(cells: list[list[_Cell]], table: PaperTable, size: float) -> None:
+    at = len(table.stub)
+    for group, width in groups(table.head):
+        _fill(cells[0][at].merge(cells[0][at + width - 1]), group, "centre", size)
+        if group:
+            _rule(cells[0][at : at + width], "bottom", 4)
+        at += width
+    for cell, name in zip(cells[-1], table.stub, strict=False):
+        _fill(cell, name, "left", size)
+    for cell, (_, name) in zip(cells[-1][len(table.stub) :], table.head, strict=True):
+        _fill(cell, name, "centre", size)
+
+
+def _fill_body(cells: list[list[_Cell]], table: PaperTable, size: float) -> None:
+    tails = [_tail(column) for column in zip(*(row for _, row in table.rows), strict=True)]
+    for row, (labels, numbers) in zip(cells, once(table.rows), strict=True):
+        for cell, label in zip(row, labels, strict=False):
+            _fill(cell, label, "left", size)
+        for cell, number, tail in zip(row[len(labels) :], numbers, tails, strict=True):
+            _fill_number(cell, number, tail, size)
 
 
 def _widths(table: PaperTable) -> list[float]:
@@ -119,16 +127,19 @@ def _widths(table: PaperTable) -> list[float]:
     return [PADDING + DIGIT * SIZE * characters for characters in longest]
 
 
-def _widen(out: Table, widths: Sequence[float], most: float) -> None:
+def _widen(out: Table, widths: Sequence[float], most: float) -> float:
+    """Set the widths of columns, and return by how much they, and the type, had to be made smaller."""
     from docx.enum.table import WD_TABLE_ALIGNMENT
     from docx.shared import Pt
 
     out.autofit = False
     out.alignment = WD_TABLE_ALIGNMENT.CENTER
+    scale = min(1.0, most / sum(widths))
     for column, width in zip(out.columns, widths, strict=True):
-        column.width = Pt(width * min(1.0, most / sum(widths)))
+        column.width = Pt(width * scale)
         for cell in column.cells:
             cell.width = column.width
+    return scale
 
 
 def _turn(document: Document, wide: bool) -> None:
@@ -171,29 +182,27 @@ def _caption(document: Document, text: str) -> None:
 # ---- cells
 
 
-def _fill(cell: _Cell, text: str, side: str) -> None:
+def _fill(cell: _Cell, text: str, side: str, size: float) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt
 
     sides = {"left": WD_ALIGN_PARAGRAPH.LEFT, "centre": WD_ALIGN_PARAGRAPH.CENTER, "right": WD_ALIGN_PARAGRAPH.RIGHT}
     paragraph = cell.paragraphs[-1]
     paragraph.alignment = sides[side]
-    paragraph.add_run(text)
+    paragraph.add_run(text).font.size = Pt(round(2 * size) / 2)
 
 
-def _fill_number(cell: _Cell, number: PaperCell, tail: float) -> None:
+def _fill_number(cell: _Cell, number: PaperCell, tail: float, size: float) -> None:
     """Write a number and its error with their points below each other: what one lacks on the right is indented."""
     from docx.shared import Pt
 
     for i, text in enumerate(filter(None, number)):
         if i:
             cell.add_paragraph()
-        centred = tail < 0 or text == "–"
-        _fill(cell, text, "centre" if centred else "right")
-        paragraph = cell.paragraphs[-1]
+        centred, own = tail < 0 or text == "–", size * (SMALL if i else 1)
+        _fill(cell, text, "centre" if centred else "right", own)
         if not centred:
-            paragraph.paragraph_format.right_indent = Pt(SIZE * tail - (SMALL if i else SIZE) * _right(text))
-        if i:
-            paragraph.runs[0].font.size = Pt(SMALL)
+            cell.paragraphs[-1].paragraph_format.right_indent = Pt(size * tail - own * _right(text))
 
 
 def _tail(cells: Sequence[PaperCell]) -> float:
