@@ -5,17 +5,18 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import mice_sim
 from mice_sim import cli_assess, cli_people
+from mice_sim.cli_output import Bar, Output, farewell, for_scripts, keeping, terminate, warn
 from mice_sim.errors import MiceSimError
 
 if TYPE_CHECKING:
+    from mice_sim.study.config import StudyConfig
     from mice_sim.study.run import RunReport
     from mice_sim.study.sweep import PointDone
 
@@ -23,25 +24,24 @@ FAILURES, INCOMPLETE, DIFFERENT = 3, 4, 5
 
 
 class _Group(click.Group):
-    """Errors meant for users become one line on stderr and exit code 1; Ctrl-C says how to go on."""
+    """Errors meant for users become one line on stderr and exit code 1; Ctrl-C says what was kept and how to go on."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        context.obj = list(args)
+        return super().parse_args(context, args)
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except MiceSimError as error:
-            _say(str(error))
+            warn(str(error))
             context.exit(1)
         except OSError as error:
             named = f"{error.filename}: {error.strerror}; check the path and its rights."
-            _say(named if error.filename else str(error))
+            warn(named if error.filename else str(error))
             context.exit(1)
-        except KeyboardInterrupt:
-            _say("interrupted; finished replicates are kept, run the same command again to go on.")
-            context.exit(130)
-
-
-def _say(text: str) -> None:
-    click.echo(f"mice-sim: {text}", err=True)
+        except KeyboardInterrupt as stop:
+            context.exit(farewell(stop, context.obj))
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -73,6 +73,10 @@ def main() -> None:
     Exit codes: 0 done and complete; 1 wrong input; 2 wrong usage; 3 replicates
     failed, or assess raises an alarm; 4 replicates are still missing; 5 hashes differ; 130 interrupted;
     143 terminated.
+
+    \b
+    For scripts: --quiet prints nothing on stdout; --json prints one document there, whose keys each
+    command's --help lists. Errors, warnings and progress are on stderr. NO_COLOR=1 prints no colours.
     """
 
 
@@ -99,9 +103,12 @@ _CONFIG_DIR = click.option(
     show_default=True,
     help="Replicates that the pilot runs at a point.",
 )
+@for_scripts("points, replicates, present, tasks, chunk, workers, seconds, core_hours, wall_hours, memory_mib, "
+             "disk_mib, needs")  # fmt: skip
 def plan(
-    overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, targets: tuple[str, ...], pilot: int
-) -> None:
+    overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, targets: tuple[str, ...], pilot: int,
+    out: Output,
+) -> None:  # fmt: skip
     """Say what a study will cost, by a pilot run on the spot; nothing is stored or submitted.
 
     \b
@@ -113,8 +120,6 @@ def plan(
     Core-hours, wall time and disk carry 95 % limits; memory is 1.5 times the pilot's peak. Coverage is
     planned at its level; other measures by the pilot's own Monte Carlo errors, which a larger --pilot sharpens.
     """
-    from rich.console import Console
-
     from mice_sim.report.verbs import show_plan
     from mice_sim.study.config import compose
     from mice_sim.study.plan import plan as make_plan
@@ -127,7 +132,9 @@ def plan(
     else:
         configs = [compose(overrides, config_dir)]
     made, first = make_plan(configs, pilot)
-    show_plan(Console(), made, needs(first.measured, wanted, configs[0]))
+    found = needs(first.measured, wanted, configs[0])
+    show_plan(out.console, made, found)
+    out.document({**vars(made), "needs": found})
 
 
 @main.command()
@@ -156,7 +163,9 @@ def preregister(overrides: tuple[str, ...], config_dir: Path | None) -> None:
 @click.argument("overrides", nargs=-1)
 @_CONFIG_DIR
 @click.option("-m", "--multirun", is_flag=True, help="A sweep: run every combination of keys with several values.")
-def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool) -> None:
+@for_scripts("study, directory, planned, present, ran, failed, submitted, unmet, agrees, headline, report and what it "
+             "cost; of a sweep: study, directory, points, report")  # fmt: skip
+def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, out: Output) -> None:
     """Run a study, or go on with one that was interrupted, and write its report.
 
     OVERRIDES are Hydra's: key=value pairs over the files in conf/, and those of your own in --config-dir.
@@ -183,12 +192,14 @@ def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool) -> 
     from mice_sim.study.sweep import read_sweep, run_sweep
     from mice_sim.study.targets import run_until
 
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminate)
     import_seconds = time.process_time()
     if multirun:
         sweep = read_sweep(overrides, config_dir)
-        with _progress(sweep.base.execution.progress) as update:
-            _end_sweep(sweep.base.directory, run_sweep(sweep, update))
+        folder = sweep.base.directory
+        with keeping(lambda: _kept(folder)), Bar(_watched(sweep.base, out)) as update:
+            points = run_sweep(sweep, update)
+        _end_sweep(sweep.base.study, folder, points, out)
         return
     config = compose(overrides, config_dir)
     if config.sweep:
@@ -197,55 +208,71 @@ def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool) -> 
         with config.written.pointing():  # a wrong name should not show after the last replicate
             load_published(config.report["published"])
     missed: dict[str, float] = {}
-    with _progress(config.execution.progress) as update:
-        if config.until:
-            done, missed = run_until(config, update)
-        else:
-            done = run_study(config, update)
-    if not done.submitted:
-        _report(config.directory)
-    _end_run(config.directory, done, import_seconds)
+    with keeping(lambda: _kept(config.directory)):
+        with Bar(_watched(config, out)) as update:
+            if config.until:
+                done, missed = run_until(config, update)
+            else:
+                done = run_study(config, update)
+        reported = {} if done.submitted else _report(config.directory, out)
+    named = {"study": config.study, "directory": config.directory}
+    out.document({**named, **vars(done), "unmet": missed, **reported})
     for measure, mcse in missed.items():
-        _say(f"all replicates are there, but {measure} has a Monte Carlo error of {mcse:.2g}; give more replicates=.")
+        warn(f"all replicates are there, but {measure} has a Monte Carlo error of {mcse:.2g}; give more replicates=.")
+    _end_run(config.directory, done, import_seconds, out)
 
 
-def _terminated(number: int, frame: object) -> None:
-    _say("terminated; finished replicates are kept, run the same command again to go on.")
-    raise SystemExit(128 + number)
+def _watched(config: StudyConfig, out: Output) -> bool:
+    return config.execution.progress and not out.quiet
 
 
-def _end_run(directory: Path, done: RunReport, import_seconds: float = 0.0) -> None:
+def _kept(directory: Path) -> str:
+    """Say how many replicates of how many are stored, of a study or of all points of a sweep."""
+    from mice_sim.study.config import stored_config
+    from mice_sim.study.store import Store
+
+    present = planned = 0
+    for folder in _studies(directory) if directory.exists() else []:
+        if (folder / "config.yaml").exists():
+            replicates = stored_config(folder).replicates
+            present += sum(number < replicates for number in Store(folder).records())
+            planned += replicates
+    return f"{present} of {planned} replicates are stored in {directory}" if planned else "nothing is stored yet"
+
+
+def _end_run(directory: Path, done: RunReport, import_seconds: float, out: Output) -> None:
     for name in done.set_aside:
-        _say(f"set aside {name}; its replicates were run again.")
+        warn(f"set aside {name}; its replicates were run again.")
     if done.submitted:
-        click.echo(f"{done.submitted} replicates submitted; `mice-sim status {directory}` tells how far they are.")
+        out.say(f"{done.submitted} replicates submitted; `mice-sim status {directory}` tells how far they are.")
         sys.exit(INCOMPLETE)
-    click.echo(
+    out.say(
         f"{done.ran} replicates in {done.wall_seconds:.1f} s "
         f"({1000 * done.cpu_seconds / max(done.ran, 1):.1f} ms CPU each), "
         f"{done.present} were there; start-up {import_seconds + done.startup_seconds:.1f} s, "
         f"of which {done.compiled} kernels compiled; largest worker {done.peak_mib:.0f} MiB."
     )
     if done.failed:
-        _say(f"something failed in {done.failed} of {done.planned} replicates; `mice-sim status {directory}` lists it.")
+        warn(f"something failed in {done.failed} of {done.planned} replicates; `mice-sim status {directory}` lists it.")
         sys.exit(FAILURES)
 
 
-def _end_sweep(directory: Path, points: list[PointDone]) -> None:
+def _end_sweep(study: str, directory: Path, points: list[PointDone], out: Output) -> None:
     reports = [point.report for point in points if point.report]
-    if any(report.ran or report.present for report in reports):
-        _report(directory)
+    reported = _report(directory, out) if any(report.ran or report.present for report in reports) else {"report": None}
+    each = [{"name": p.name, "error": p.error or None, **(vars(p.report) if p.report else {})} for p in points]
+    out.document({"study": study, "directory": directory, "points": each, **reported})
     for point in points:
         if point.error:
-            _say(f"{point.name} can't run: {point.error}")
+            warn(f"{point.name} can't run: {point.error}")
         elif point.report:
             for name in point.report.set_aside:
-                _say(f"{point.name}: set aside {name}; its replicates were run again.")
+                warn(f"{point.name}: set aside {name}; its replicates were run again.")
             if point.report.failed:
-                _say(f"{point.name}: something failed in {point.report.failed} replicates.")
+                warn(f"{point.name}: something failed in {point.report.failed} replicates.")
     ran, there, submitted = (sum(getattr(r, k) for r in reports) for k in ("ran", "present", "submitted"))
     wall, cpu = max((r.wall_seconds for r in reports), default=0.0), sum(r.cpu_seconds for r in reports)
-    click.echo(
+    out.say(
         f"{len(points)} points: {ran} replicates in {wall:.1f} s ({1000 * cpu / max(ran, 1):.1f} ms CPU each), "
         f"{there} were there{f', {submitted} submitted' if submitted else ''}."
     )
@@ -258,7 +285,8 @@ def _end_sweep(directory: Path, points: list[PointDone]) -> None:
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1)
-def retry(directory: Path, overrides: tuple[str, ...]) -> None:
+@for_scripts("directory, studies (directory, ran, failed), report")
+def retry(directory: Path, overrides: tuple[str, ...], out: Output) -> None:
     """Run the replicates again in which something failed, and these alone.
 
     \b
@@ -272,12 +300,15 @@ def retry(directory: Path, overrides: tuple[str, ...]) -> None:
     from mice_sim.study.config import stored_config
     from mice_sim.study.run import run_study
 
+    signal.signal(signal.SIGTERM, terminate)
+    studies = []
     for folder in _studies(directory):
         config = stored_config(folder, overrides)
-        with _progress(config.execution.progress) as update:
+        with keeping(lambda: _kept(directory)), Bar(_watched(config, out)) as update:
             done = run_study(config, update, again=True)
-        click.echo(f"{folder}: {done.ran} replicates run again, {done.failed} still fail.")
-    _report(directory)
+        out.say(f"{folder}: {done.ran} replicates run again, {done.failed} still fail.")
+        studies.append({"directory": folder, "ran": done.ran, "failed": done.failed})
+    out.document({"directory": directory, "studies": studies, **_report(directory, out)})
 
 
 def _studies(directory: Path) -> list[Path]:
@@ -290,10 +321,16 @@ def _studies(directory: Path) -> list[Path]:
 
 # ---- watching and gathering
 
+_STATUS_KEYS = (
+    "directory, complete, studies (directory, planned, present, missing, waiting, failures, unreadable), "
+    "errors (of a sweep's points)"
+)
+
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def status(directory: Path) -> None:
+@for_scripts(_STATUS_KEYS)
+def status(directory: Path, out: Output) -> None:
     """Say what the files in DIRECTORY hold: replicates present, missing, queued, failed; part files of no use.
 
     \b
@@ -304,8 +341,10 @@ def status(directory: Path) -> None:
     The exit code is 0 if the study is complete, 3 if something failed or a point can't run, 4 if replicates
     are missing.
     """
-    from rich.console import Console
+    _status(directory, out, {})
 
+
+def _status(directory: Path, out: Output, also: dict[str, Any]) -> None:
     from mice_sim.report.verbs import show_status
     from mice_sim.study.config import is_sweep
     from mice_sim.study.status import status as read
@@ -314,10 +353,13 @@ def status(directory: Path) -> None:
     errors = point_errors(directory) if is_sweep(directory) else {}
     found = {folder: read(folder) for folder in _studies(directory)}
     for folder, state in found.items():
-        show_status(Console(), folder, state)
+        show_status(out.console, folder, state)
     for name, error in errors.items():
-        _say(f"{name} can't run: {error}")
-    if not all(state.complete for state in found.values()):
+        warn(f"{name} can't run: {error}")
+    complete = all(state.complete for state in found.values())
+    studies = [{"directory": folder, **vars(state)} for folder, state in found.items()]
+    out.document({"directory": directory, "complete": complete, "studies": studies, "errors": errors, **also})
+    if not complete:
         sys.exit(INCOMPLETE)
     if errors or any(state.failures for state in found.values()):
         sys.exit(FAILURES)
@@ -325,8 +367,8 @@ def status(directory: Path) -> None:
 
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.pass_context
-def collect(context: click.Context, directory: Path) -> None:
+@for_scripts(f"{_STATUS_KEYS}, report, agrees, headline")
+def collect(directory: Path, out: Output) -> None:
     """Gather the events of all finished replicates, report on them, and say what is missing.
 
     \b
@@ -341,8 +383,7 @@ def collect(context: click.Context, directory: Path) -> None:
     for folder in _studies(directory):
         stored_config(folder)  # a folder without a study is refused before anything is written
         Store(folder).write_events()
-    _report(directory)
-    context.invoke(status, directory=directory)
+    _status(directory, out, _report(directory, out))
 
 
 @main.command()
@@ -375,7 +416,8 @@ def report(directory: Path, form: str) -> None:
 @click.option("--csv", type=click.Path(path_type=Path), help="Write every difference to this file.")
 @click.option("--measure", "shown", multiple=True, default=("bias", "emp_se", "model_se", "coverage"),
               show_default=True, help="A measure to print; may be repeated.")  # fmt: skip
-def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
+@for_scripts("a, b, common, same_samples, differences (measure, source, analysis, term, statistic, …), csv")
+def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...], out: Output) -> None:
     """Print A − B for every measure of two studies, paired by replicate.
 
     \b
@@ -386,8 +428,6 @@ def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
     Studies with the same samples differ by far less than their own Monte Carlo errors suggest: after ± stands
     the paired error of the difference, and beside it how many times larger the unpaired one would be.
     """
-    from rich.console import Console
-
     from mice_sim.report.verbs import show_comparison
     from mice_sim.study.measures import get_measure
     from mice_sim.study.performance import compare as differences
@@ -398,10 +438,14 @@ def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
         get_measure(name)
     one, other = Store(a), Store(b)
     frame = differences(one, one.config(), other, other.config())
-    show_comparison(Console(), frame[frame["measure"].isin(shown)], *same_samples(one, other))
+    asked = frame[frame["measure"].isin(shown)]
+    common, same = same_samples(one, other)
+    show_comparison(out.console, asked, common, same)
     if csv:
         frame.to_csv(csv, index=False, lineterminator="\n")
-        click.echo(f"All measures: {csv}")
+        out.say(f"All measures: {csv}")
+    counts = {"common": common, "same_samples": same}
+    out.document({"a": a, "b": b, **counts, "differences": asked.to_dict("records"), "csv": csv})
 
 
 # ---- checking
@@ -410,7 +454,8 @@ def compare(a: Path, b: Path, csv: Path | None, shown: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("replicate", type=click.IntRange(min=0))
-def replay(directory: Path, replicate: int) -> None:
+@for_scripts("directory, replicate, agrees, differs, largest_difference, same_code, links, passport, failures")
+def replay(directory: Path, replicate: int, out: Output) -> None:
     """Rebuild REPLICATE of the study in DIRECTORY alone, and check the hash of every step.
 
     \b
@@ -420,13 +465,12 @@ def replay(directory: Path, replicate: int) -> None:
     Names the first step (sample, synthetic set, fit) whose hash is not the stored one, and what failed in the
     replicate. The exit code is 0 if all hashes agree, 5 if not.
     """
-    from rich.console import Console
-
     from mice_sim.report.verbs import show_replay
     from mice_sim.study.replay import replay as rebuild
 
     found = rebuild(directory, replicate)
-    show_replay(Console(), found)
+    show_replay(out.console, found)
+    out.document({"directory": directory, **vars(found), "agrees": not found.differs})
     if found.differs:
         sys.exit(DIFFERENT)
 
@@ -441,7 +485,9 @@ def replay(directory: Path, replicate: int) -> None:
     help="How many random replicates to run again.",
 )
 @click.option("--execution", "named", multiple=True, help="An execution of conf/execution/ to add, such as dask.")
-def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
+@for_scripts("directory, agrees, replicates, checks (engine, workers, chunk, replicate, hash, differs), study_hash, "
+             "report")  # fmt: skip
+def certify(directory: Path, replicates: int, named: tuple[str, ...], out: Output) -> None:
     """Run a few random replicates again, by other engines, chunks and orders, and check their hashes.
 
     \b
@@ -461,12 +507,11 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...]) -> None:
     verdict = check(directory, replicates, executions)
     for found in verdict["checks"]:
         if found["differs"]:
-            _say(f"replicate {found['replicate']} by {found['engine']}: {found['differs']} differs.")
+            warn(f"replicate {found['replicate']} by {found['engine']}: {found['differs']} differs.")
     tried = sorted({c["replicate"] for c in verdict["checks"]})
-    click.echo(
-        f"Replicates {', '.join(map(str, tried))}: {'all hashes agree' if verdict['agrees'] else 'they differ'}."
-    )
-    _report(directory)
+    out.say(f"Replicates {', '.join(map(str, tried))}: {'all hashes agree' if verdict['agrees'] else 'they differ'}.")
+    reported = _report(directory, out)
+    out.document({"directory": directory, **verdict, "report": reported["report"]})
     if not verdict["agrees"]:
         sys.exit(DIFFERENT)
 
@@ -520,9 +565,8 @@ def benchmark(
 # ---- shared
 
 
-def _report(directory: Path) -> None:
-    from rich.console import Console
-
+def _report(directory: Path, out: Output) -> dict[str, Any]:
+    """Write the report and show it; return where it is and, of a study, its verdict."""
     from mice_sim.report.build import build, build_sweep
     from mice_sim.report.referee import judge
     from mice_sim.report.terminal import show
@@ -531,43 +575,20 @@ def _report(directory: Path) -> None:
     from mice_sim.study.summary import summarise
 
     if is_sweep(directory):
-        click.echo(f"Report     {build_sweep(directory)}")
-        return
+        page = build_sweep(directory)
+        out.say(f"Report     {page}")
+        return {"report": page}
     store = Store(directory)
     config = store.config()
     summary = summarise(store, config["replicates"], config["synthesis"]["m"])
     verdict = judge(summary, config)
     build(directory, verdict, summary)
-    show(Console(), summary, config, verdict, directory)
+    show(out.console, summary, config, verdict, directory)
+    return {"report": directory / "report.html", "agrees": verdict.agrees, "headline": verdict.headline}
 
 
 for command in (cli_people.schema, cli_people.synthesize, cli_people.impute, cli_assess.assess):
     main.add_command(command)
-
-
-class _progress:
-    """A progress bar on stderr while `run` works; silent when stderr is no terminal."""
-
-    def __init__(self, wanted: bool):
-        self.wanted = wanted and sys.stderr.isatty()
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        if not self.wanted:
-            return None
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
-        self._bar.start()
-        task = self._bar.add_task("Replicates", total=None)
-        return lambda done, planned: self._bar.update(task, completed=done, total=planned)
-
-    def __exit__(self, *_: object) -> None:
-        if self.wanted:
-            self._bar.stop()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mice_sim.cli_output import Output, for_scripts, keeping
 from mice_sim.errors import MiceSimError
 
 ALARMS = 3
@@ -27,11 +28,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--schema", type=_PATH, help="What the columns are; ORIGINAL's name with .schema.yaml by default.")
 @click.option("-y", "--yes", is_flag=True, help="Take the drafted schema as it is, questions and all.")
 @click.option("--output", type=_PATH, help="The page; assessment.html beside the synthetic files by default.")
-@click.option("--json", "findings", type=_PATH, help="Write the findings to this file too, for programs.")
+@for_scripts("page, headline, verdict, findings (section, name, subject, sentence, advice, value, threshold, p, "
+             "verdict), notes, settings, sources, records at risk")  # fmt: skip
 def assess(
     original: Path, synthetic: tuple[Path, ...], keys: str | None, targets: str | None, holdout: Path | None,
     formulas: tuple[str, ...], linked: bool, quick: bool, public: bool, seed: int, schema: Path | None, yes: bool,
-    output: Path | None, findings: Path | None,
+    output: Path | None, out: Output,
 ) -> None:  # fmt: skip
     """Say whether SYNTHETIC files are useful and safe, on one page; ORIGINAL is what they were made from.
 
@@ -52,18 +54,19 @@ def assess(
     target = output or synthetic[0].with_name("assessment.html")
     if not target.parent.is_dir():
         raise MiceSimError(f"There is no folder '{target.parent}' for the page; make it, or give another --output.")
-    files = read_release(original, synthetic, holdout, schema, yes)
-    found = look(
-        files.sets, files.original, keys=_names(keys), targets=_names(targets), holdout=files.holdout,
-        formulas=formulas, linked=linked, quick=quick, seed=seed,
-    )  # fmt: skip
+    with keeping(lambda: "no page was written"):
+        files = read_release(original, synthetic, holdout, schema, yes)
+        found = look(
+            files.sets, files.original, keys=_names(keys), targets=_names(targets), holdout=files.holdout,
+            formulas=formulas, linked=linked, quick=quick, seed=seed,
+        )  # fmt: skip
     found = replace(found, sources=files.sources, notes=files.notes)
-    click.echo(repr(found))
+    found.to_html(target, public)
+    out.say(repr(found))
     for note in (*found.safe.notes, *found.notes):
-        click.echo(note)
-    click.echo(f"Page  {found.to_html(target, public)}")
-    if findings:
-        found.to_json(findings, public)
+        out.say(note)
+    out.say(f"Page  {target}")
+    out.document({"page": target, **found.to_dict(public)})
     if found.verdict() == "alarm":
         sys.exit(ALARMS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import click
 import yaml
 
+from mice_sim.cli_output import Output, for_scripts, keeping, terminate
 from mice_sim.errors import MiceSimError
 
 _PATH = click.Path(path_type=Path)
@@ -33,13 +35,15 @@ def _common(command: Callable) -> Callable:
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
-    return command
+    return for_scripts("directory, files, report, seed, columns (column, kind, method, predictors, drawn, decisions), "
+                       "sentences, events")(command)  # fmt: skip
 
 
 @click.command()
 @click.argument("file", type=_PATH)
 @click.option("--output", type=_PATH, help="Where to write it; FILE's name with .schema.yaml by default.")
-def schema(file: Path, output: Path | None) -> None:
+@for_scripts("schema, questions")
+def schema(file: Path, output: Path | None, out: Output) -> None:
     """Draft a schema of FILE for you to edit: kinds, levels, missing codes, what to leave out.
 
     \b
@@ -53,9 +57,10 @@ def schema(file: Path, output: Path | None) -> None:
 
     target = output or default_schema(file)
     questions = write_draft(file, target)
-    click.echo(f"Wrote {target}.")
+    out.say(f"Wrote {target}.")
     for name, question in questions.items():
-        click.echo(f"  {name}: {question}")
+        out.say(f"  {name}: {question}")
+    out.document({"schema": target, "questions": questions})
 
 
 @click.command()
@@ -101,19 +106,34 @@ def impute(file: Path, **given: Any) -> None:
 
 def _run(
     file: Path, verb: Any, schema: Path | None, yes: bool, output: Path | None, ending: str | None,
-    extra: tuple[str, ...], **given: Any,
+    extra: tuple[str, ...], out: Output, **given: Any,
 ) -> None:  # fmt: skip
-    from rich.console import Console
-
     from mice_sim.people import make, options_of, read_people
-    from mice_sim.report.people import show
+    from mice_sim.report.people import HEAD, column_rows, headline, show
 
+    signal.signal(signal.SIGTERM, terminate)
     people = read_people(file, verb, schema, yes)
     options = options_of(people, verb, {**given, **_extra(extra)})
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not out.quiet:
         options["progress"] = True
     directory = output or file.with_name(f"{file.stem}_{'synthetic' if verb == 'synthesize' else 'imputed'}")
-    show(Console(), make(people, verb, options, directory, ending))
+    there = directory.exists()
+    with keeping(lambda: _kept(directory, there)):
+        done = make(people, verb, options, directory, ending)
+    show(out.console, done)
+    columns = [dict(zip(HEAD, row, strict=True)) for row in column_rows(done)]
+    out.document(
+        {"directory": directory, "files": done.files, "report": directory / "report.md", "seed": options["seed"],
+         "columns": columns, "sentences": headline(done), "events": len(done.result.events)}
+    )  # fmt: skip
+
+
+def _kept(directory: Path, there: bool) -> str:
+    """Say what of an interrupted command is in its folder, and that a full folder is in the way of another run."""
+    files = list(directory.iterdir()) if directory.exists() else []
+    if not files:
+        return "nothing was written"
+    return f"{len(files)} files were written to {directory}, the last of them perhaps in part: delete the folder"
 
 
 def _extra(pairs: tuple[str, ...]) -> dict[str, Any]:

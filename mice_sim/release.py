@@ -72,6 +72,11 @@ class Assessment:
 
     def to_json(self, path: Path | str, public: bool = False) -> Path:
         """Write the findings for programs; `public` as for `to_html`."""
+        Path(path).write_text(json.dumps(self.to_dict(public), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return Path(path)
+
+    def to_dict(self, public: bool = False) -> dict[str, Any]:
+        """Return the findings as JSON has them; `public` as for `to_html`."""
         content = {
             "headline": self.headline,
             "verdict": {section: self.verdict(section) for section in SECTIONS},
@@ -81,8 +86,7 @@ class Assessment:
         }  # fmt: skip
         if not public:
             content["records at risk"] = self.safe.risks.reset_index().to_dict("records")
-        Path(path).write_text(json.dumps(_plain(content), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        return Path(path)
+        return _plain(content)
 
     def __repr__(self) -> str:
         shown = [f"{f.verdict}: {f.sentence}" for f in self.all_findings if f.verdict != "ok"]

@@ -305,13 +305,10 @@ def run(folder: Path, *arguments: str) -> Result:
 
 
 def test_the_command_writes_a_page_beside_the_sets_and_says_by_its_code_whether_there_is_an_alarm(folder):
-    result = run(folder, "--holdout", str(folder / "holdout.csv"), "--json", str(folder / "found.json"))
+    result = run(folder, "--holdout", str(folder / "holdout.csv"), "--json")
     assert result.exit_code == 0, result.output
     assert (folder / "made" / "assessment.html").exists()
-    assert json.loads((folder / "found.json").read_text(encoding="utf-8"))["sources"]["synthetic"] == [
-        "one.csv",
-        "two.csv",
-    ]
+    assert json.loads(result.stdout)["sources"]["synthetic"] == ["one.csv", "two.csv"]
     (folder / "made" / "one.csv").write_bytes((folder / "original.csv").read_bytes())
     result = run(folder, "--output", str(folder / "page.html"), "--public")
     assert result.exit_code == 3

@@ -18,7 +18,7 @@ from mice_sim.pooling.rules import default_rule
 if TYPE_CHECKING:
     from mice_sim.people import Done
 
-_HEAD = ("column", "kind", "method", "predictors", "drawn", "decisions")
+HEAD = ("column", "kind", "method", "predictors", "drawn", "decisions")
 _MISSING = {
     "none": "There were no missing values.",
     "kept": "Missing values were synthesised as a property of the data.",
@@ -91,7 +91,7 @@ def event_rows(events: pd.DataFrame) -> list[tuple[str, ...]]:
 def markdown(done: Done) -> str:
     """Return the report as Markdown."""
     title = f"# {done.people.path.name}, {'synthesised' if done.verb == 'synthesize' else 'imputed'}"
-    parts = [title, " ".join(headline(done)), "## Columns", _markdown_table(_HEAD, column_rows(done))]
+    parts = [title, " ".join(headline(done)), "## Columns", _markdown_table(HEAD, column_rows(done))]
     events = event_rows(done.result.events)
     if events:
         parts += ["## Automatic decisions", _markdown_table(("variable", "what", "why", "times"), events)]
@@ -108,7 +108,7 @@ def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def show(console: Console, done: Done) -> None:
     """Print what was done, to which column, and where it is."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in _HEAD:
+    for name in HEAD:
         table.add_column(name, justify="right" if name == "drawn" else "left")
     for row in column_rows(done, short=True):
         table.add_row(*row)

@@ -193,7 +193,11 @@ def sweep_comparisons(directory: Path) -> pd.DataFrame:
                 # What the samples themselves give is the same at both points: there is nothing to compare.
                 frame = frame[(frame["difference"] != 0) | (frame["mcse"] > 0)]
                 frames.append(_with_axes(frame, {"axis": axis, **values}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if not frames:  # as when the first value of every axis could not run
+        values, store = next(iter(stores.values()))
+        none = compare(store, store.config(), store, store.config()).iloc[:0]
+        frames.append(_with_axes(none, {"axis": "", **values}))
+    return pd.concat(frames, ignore_index=True)
 
 
 def _frozen(values: Mapping[str, Any]) -> str:

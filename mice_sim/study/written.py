@@ -75,8 +75,6 @@ class Written:
 
 def led(where: str, message: str, shown: str = "") -> str:
     """Return a message that begins with where its cause is."""
-    if message.startswith(("The ", "There ", "In ")):
-        message = message[0].lower() + message[1:]
     return f"{where}{f', {shown}' if shown else ''}: {message}"
 
 
@@ -142,7 +140,7 @@ def _likeness(clause: str, setting: Setting) -> int:
     value = rf"(?<![\w.-]){re.escape(setting.value)}(?!\w)"
     if re.match(rf"(The )?{re.escape('.'.join(above))} has no key '{re.escape(last)}'", clause):
         return 200
-    if re.match(rf"(The )?{re.escape(setting.key)} ", clause):
+    if clause.startswith(f"{setting.key} "):
         return 100 + bool(re.search(value, clause))
     if above and setting.key in words:
         return 10 + len(above)

@@ -1,0 +1,137 @@
+"""What the commands share: output for people or for programs, progress, and how one leaves when interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command's words go: to people on stdout, or with --json one document in their place, or nowhere."""
+
+    quiet: bool = False
+    json: bool = False
+
+    @property
+    def console(self) -> Console:
+        """The terminal of tables and sentences; silent if it is not people who read."""
+        from rich.console import Console
+
+        return Console(quiet=self.quiet or self.json)
+
+    def say(self, text: str) -> None:
+        if not (self.quiet or self.json):
+            click.echo(text)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """Print what was found as JSON, if that is asked for."""
+        if self.json:
+            click.echo(json.dumps(plain(content), indent=1, ensure_ascii=False))
+
+
+def for_scripts(keys: str) -> Callable[[Callable], Callable]:
+    """Add --quiet and --json to a command, which is given an `Output` as `out`; `keys` are those of its document."""
+
+    def add(command: Callable) -> Callable:
+        @click.option(
+            "-q", "--quiet", is_flag=True, help="Print nothing on stdout; errors and warnings stay on stderr."
+        )
+        @click.option("--json", "as_json", is_flag=True, help=f"Print one JSON document, and nothing else: {keys}.")
+        @functools.wraps(command)
+        def wrapped(*args: Any, quiet: bool, as_json: bool, **given: Any) -> Any:
+            return command(*args, out=Output(quiet, as_json), **given)
+
+        return wrapped
+
+    return add
+
+
+def plain(value: Any) -> Any:
+    """Return content as JSON has it, which knows no NaN and no infinity."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(one) for one in value]
+    if isinstance(value, Path):
+        return str(value)
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def warn(text: str) -> None:
+    """Say something on stderr."""
+    click.echo(f"mice-sim: {text}", err=True)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
+def terminate(number: int, frame: object) -> None:
+    """Handle SIGTERM."""
+    raise Terminated
+
+
+@contextmanager
+def keeping(kept: Callable[[], str]) -> Iterator[None]:
+    """If the work inside is interrupted, let the interrupt say what was kept: `kept()`, a clause."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise type(stop)(kept()) from None
+    except SystemExit as stop:  # of a process that was told to end while it had something to store
+        if stop.code != 128 + signal.SIGTERM:
+            raise
+        raise Terminated(kept()) from None
+
+
+def farewell(stop: KeyboardInterrupt, arguments: list[str]) -> int:
+    """Say what was kept and how to go on, and return the exit code."""
+    terminated = isinstance(stop, Terminated)
+    kept = f"{stop}; " if str(stop) else ""
+    how = "terminated" if terminated else "interrupted"
+    warn(f"{how}; {kept}to go on: {shlex.join(['mice-sim', *arguments])}")
+    return 143 if terminated else 130
+
+
+class Bar:
+    """A progress bar on stderr with the time that is left; silent if not wanted, or if stderr is no terminal."""
+
+    def __init__(self, wanted: bool):
+        self.wanted = wanted and sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[int, int], None] | None:
+        if not self.wanted:
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._bar.start()
+        task = self._bar.add_task("Replicates", total=None)
+        return lambda done, planned: self._bar.update(task, completed=done, total=planned)
+
+    def __exit__(self, *_: object) -> None:
+        if self.wanted:
+            self._bar.stop()
