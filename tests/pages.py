@@ -18,8 +18,9 @@ def table(head: str, align: str, rows: Iterable[Iterable[str]]) -> str:
     return "\n".join([head, align, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def versions(result: dict) -> str:
-    return ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+def versions(result: dict, names: Iterable[str] | None = None) -> str:
+    """Return the versions of what was compared; all that are stored if no names are given."""
+    return ", ".join(f"{name} {result['versions'][name]}" for name in names or result["versions"])
 
 
 # ---- docs/validity.md
@@ -58,11 +59,24 @@ def _difference(value: float, unit: str) -> str:
 # ---- docs/performance.md
 
 
-def beside_r(section: dict) -> str:
+def study(section: dict) -> str:
+    """Return what replicates of the published study took."""
+    rows = (
+        (row["rule"], row["stage"], *(_seconds(1000 * row[name]) for name in ("R", "R_xval0", "ours")),
+         *(f"{row[name] / row['ours']:.0f}" for name in ("R", "R_xval0")))
+        for row in section["rows"]
+    )  # fmt: skip
+    head = "| rule | stage | R | R, xval = 0 | ours | ratio | ratio, xval = 0 |"
+    return f"{_run(section, 'rpart')}\n\n" + table(head, "| --- | --- |" + " ---: |" * 5, rows)
+
+
+def beside_r(section: dict, *packages: str) -> str:
     """Return a section of `make benchmark` that has R's seconds and ours."""
     rows = ((row["task"], _seconds(row["R"]), _seconds(row["ours"]), f"{row['R'] / row['ours']:.0f}")
             for row in section["rows"])  # fmt: skip
-    return f"{_run(section)}\n\n" + table("| task | R | ours | ratio |", "| --- | ---: | ---: | ---: |", rows)
+    return f"{_run(section, *packages)}\n\n" + table(
+        "| task | R | ours | ratio |", "| --- | ---: | ---: | ---: |", rows
+    )
 
 
 def peers(section: dict) -> str:
@@ -73,15 +87,19 @@ def peers(section: dict) -> str:
         for row in section["rows"]
     )  # fmt: skip
     head = f"| task | mice_sim | {' | '.join(PEERS)} |"
-    return f"{_run(section)}\n\n" + table(head, "| --- |" + " ---: |" * (1 + len(PEERS)), rows)
+    run = _run(section, "ranger", *PEERS[1:], "lightgbm")
+    return f"{run}\n\n" + table(head, "| --- |" + " ---: |" * (1 + len(PEERS)), rows)
 
 
-def _run(section: dict) -> str:
-    return f"{section['date']}, {section['cores']} cores, {section['load']:.1f} processes running; {versions(section)}."
+def _run(section: dict, *packages: str) -> str:
+    names = ("R", "mice", *packages, "numpy", "numba")
+    return (
+        f"{section['date']}, {section['cores']} cores, load average {section['load']:.1f}; {versions(section, names)}."
+    )
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:#.2g}"
 
 
 # ---- pages
@@ -89,9 +107,14 @@ def _seconds(value: float) -> str:
 
 TABLES: dict[str, tuple[Path, Path, Callable[[dict], str]]] = {
     "verification": (ROOT / "docs" / "validity.md", VERIFICATION, verification),
-    "engine": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: beside_r(stored["engine"])),
-    "two_level": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: beside_r(stored["two_level"])),
-    "peers": (ROOT / "docs" / "performance.md", BENCHMARK, lambda stored: peers(stored["peers"])),
+    "engine": (ROOT / "docs" / "performance.md", BENCHMARK, lambda s: beside_r(s["engine"], "rpart", "ranger")),
+    "two_level": (
+        ROOT / "docs" / "performance.md",
+        BENCHMARK,
+        lambda s: beside_r(s["two_level"], "pan", "lme4", "jomo"),
+    ),
+    "peers": (ROOT / "docs" / "performance.md", BENCHMARK, lambda s: peers(s["peers"])),
+    "study": (ROOT / "docs" / "performance.md", BENCHMARK, lambda s: study(s["study"])),
 }
 
 

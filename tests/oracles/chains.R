@@ -118,6 +118,8 @@ scenarios <- list(
   "sequential, forests" = synthesise("sequential", c(list(w = "sample"), only("rf")), 100)
 )
 
+if (fresh) scenarios <- lapply(scenarios, function(s) { s$m <- max(s$m %/% 2, 30); s })
+
 # ---- running them
 
 run <- function(s) {

@@ -19,7 +19,7 @@ data$class <- cut(data$y + rnorm(n), c(-Inf, 1, 2.5, Inf), labels = c("k1", "k2"
 data$y <- data$y - 20  # below 1: R's sample(d, 1) would draw from 1..d where a number d > 1 is the only donor
 
 recipients <- seq(10, 120, by = 10)
-forests <- 600
+forests <- if (fresh) 300 else 600
 draws <- 40
 
 summarise <- function(target, ntree = 10) {

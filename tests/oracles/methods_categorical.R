@@ -69,6 +69,7 @@ fits <- list(logreg = fit_logreg(b), polyreg = fit_polyreg(u), polyreg_ordered =
 
 ums <- "-1+.3*x-.5*fb"
 draws_of <- function(method, y, times, ...) {
+  if (fresh) times <- times %/% 2
   draw <- get(paste0("mice.impute.", method))
   chosen <- head(which(is.na(y)), 8)
   once <- function(i) match(as.character(draw(y, !is.na(y), predictors, ...)), levels(y))

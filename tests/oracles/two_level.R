@@ -46,6 +46,8 @@ scenarios <- list(
   "2l.bin" = scenario("few", "2l.bin", "b", g = -2, x = 1, w = 1, m = 300)
 )
 
+if (fresh) scenarios <- lapply(scenarios, function(s) { s$m <- min(s$m, 200); s })
+
 # ---- running them
 
 run <- function(s) {
