@@ -167,6 +167,24 @@ def test_more_sources_than_fit_side_by_side_stand_below_each_other():
     assert [row.stub for row in risk.rows[:5]] == [("x", s) for s in ["original", *sources]]
 
 
+class Blocks:
+    """A store of two statistics in two blocks; the first fails once."""
+
+    def blocks(self, replicates):
+        yield np.array([0, 1, 2]), np.array([[3.0, 5.0], [np.nan, 5.0], [1.0, 5.0]]), np.zeros((3, 2))
+        yield np.array([7, 8]), np.array([[2.0, 5.0], [9.0, 5.0]]), np.zeros((2, 2))
+
+
+def test_the_ends_of_a_statistic_are_found_over_all_blocks_and_without_what_failed():
+    labels = {"source": "s", "analysis": "a", "term": ["x", "y"], "statistic": "estimate"}
+    rows = pd.DataFrame({**labels, "n": [4, 5], "mean": [3.75, 5.0], "sd": [3.59, 0.0]})
+    one, other = rows_behind(Blocks(), Summary(rows, pd.DataFrame(), pd.DataFrame(), 5), 9).groups["a"]
+    assert (one.least, one.least_at, one.most, one.most_at, one.n) == ("1.0", 2, "9.0", 8, 4)
+    assert (other.least, other.most, other.sd) == ("5", "5", "0")
+    assert re.findall(r"V(\d+)h4", one.bars).count("0") == 4  # one value a bar
+    assert re.findall(r"V(\d+)h4", other.bars)[12] == "0"  # all of them in the middle
+
+
 # ---- figures
 
 
