@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import mice_sim
-from mice_sim import cli_assess, cli_people
+from mice_sim import cli_assess, cli_completion, cli_people
 from mice_sim.cli_output import Bar, Output, farewell, for_scripts, keeping, terminate, warn
 from mice_sim.errors import MiceSimError
 
@@ -74,6 +74,8 @@ def main() -> None:
     failed, or assess raises an alarm; 4 replicates are still missing; 5 hashes differ; 130 interrupted;
     143 terminated.
 
+    `mice-sim completion SHELL` prints what bash, zsh and fish need to complete all this.
+
     \b
     For scripts: --quiet prints nothing on stdout; --json prints one document there, whose keys each
     command's --help lists. Errors, warnings and progress are on stderr. NO_COLOR=1 prints no colours.
@@ -91,7 +93,7 @@ _CONFIG_DIR = click.option(
 
 
 @main.command()
-@click.argument("overrides", nargs=-1)
+@click.argument("overrides", nargs=-1, type=cli_completion.Overrides())
 @_CONFIG_DIR
 @click.option("-m", "--multirun", is_flag=True, help="Plan a sweep: keys may have several values.")
 @click.option("--target-mcse", "targets", multiple=True, metavar="MEASURE=MCSE",
@@ -138,7 +140,7 @@ def plan(
 
 
 @main.command()
-@click.argument("overrides", nargs=-1)
+@click.argument("overrides", nargs=-1, type=cli_completion.Overrides())
 @_CONFIG_DIR
 def preregister(overrides: tuple[str, ...], config_dir: Path | None) -> None:
     """Write the ADEMP document of a study, with its hash, before it runs.
@@ -160,7 +162,7 @@ def preregister(overrides: tuple[str, ...], config_dir: Path | None) -> None:
 
 
 @main.command()
-@click.argument("overrides", nargs=-1)
+@click.argument("overrides", nargs=-1, type=cli_completion.Overrides())
 @_CONFIG_DIR
 @click.option("-m", "--multirun", is_flag=True, help="A sweep: run every combination of keys with several values.")
 @for_scripts("study, directory, planned, present, ran, failed, submitted, unmet, agrees, headline, report and what it "
@@ -587,7 +589,9 @@ def _report(directory: Path, out: Output) -> dict[str, Any]:
     return {"report": directory / "report.html", "agrees": verdict.agrees, "headline": verdict.headline}
 
 
-for command in (cli_people.schema, cli_people.synthesize, cli_people.impute, cli_assess.assess):
+for command in (
+    cli_people.schema, cli_people.synthesize, cli_people.impute, cli_assess.assess, cli_completion.completion,
+):  # fmt: skip
     main.add_command(command)
 
 

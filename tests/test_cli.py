@@ -197,3 +197,56 @@ def test_an_assessment_that_is_interrupted_says_that_there_is_no_page(people, mo
 
     monkeypatch.setattr("mice_sim.release.read_release", stop)
     assert "interrupted; no page was written; to go on:" in invoke("assess", people, people).stderr
+
+
+# ---- completion
+
+
+def completed(words: list[str], shell: str = "bash") -> list[str]:
+    """Return what a shell is told when the cursor is behind the last of these words."""
+    told = {
+        "bash": {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)},
+        "zsh": {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)},
+        "fish": {"COMP_WORDS": " ".join(words), "COMP_CWORD": words[-1]},
+    }[shell]
+    result = CliRunner().invoke(main, [], prog_name="mice-sim", env={"_MICE_SIM_COMPLETE": f"{shell}_complete", **told})
+    lines = result.stdout.rstrip("\n").splitlines()
+    if shell == "zsh":
+        return lines[1::3]
+    return [line.partition(",")[2].partition("\t")[0] for line in lines]
+
+
+def test_commands_and_options_are_completed():
+    assert completed(["mice-sim", "re"]) == ["replay", "report", "retry"]
+    assert {"--config-dir", "--json"} <= set(completed(["mice-sim", "run", "--"]))
+
+
+@pytest.mark.parametrize("verb", ["run", "plan", "preregister"])
+def test_overrides_are_completed_by_keys_and_choices(verb):
+    start = ["mice-sim", verb]
+    assert {"experiment=", "data=", "replicates=", "synthesis."} <= set(completed([*start, ""]))
+    assert "synthesis.minbucket=" in completed([*start, "synthesis."])
+    assert completed([*start, "data", "=", "mvn", "data.co"]) == ["data.correlation="]  # the keys of what is chosen
+    assert completed([*start, "+res"]) == ["+resampling/amputation="]
+    # bash takes a word apart at "="; zsh and fish do not.
+    assert "volker_vink_2021" in completed([*start, "experiment", "="])
+    assert completed([*start, "resampling", "=", "b"]) == ["bootstrap"]
+    assert completed([*start, "seed=1", "+resampling/amputation", "=", "m"]) == ["mar", "mask", "mcar", "mnar"]
+    for shell in ("zsh", "fish"):
+        assert completed([*start, "resampling=b"], shell) == ["resampling=bootstrap"]
+
+
+def test_studies_in_a_folder_of_ones_own_are_completed(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "zzz.yaml").touch()
+    assert completed(["mice-sim", "run", "--config-dir", str(tmp_path), "experiment", "=", "z"]) == ["zzz"]
+    assert completed(["mice-sim", "run", "--config-dir", str(tmp_path / "none"), "experiment", "=", "z"]) == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "no_blank"), [("bash", "compopt -o nospace"), ("zsh", "compadd -S ''"), ("fish", "")]
+)
+def test_completion_prints_the_script_of_the_shell(shell, no_blank):
+    script = invoke("completion", shell).stdout
+    assert f"_MICE_SIM_COMPLETE={shell}_complete" in script
+    assert no_blank in script

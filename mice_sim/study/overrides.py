@@ -44,7 +44,8 @@ def written_overrides(overrides: Sequence[str]) -> list[Setting]:
         key = override.key.rpartition("@")[2].replace("/", ".")
         found += settings_of(key, override.values[0] if len(override.values) == 1 else text, COMMAND_LINE, text)
         if override.deleted:
-            found += settings_of(key.rpartition(".")[0], "", COMMAND_LINE, text)
+            parent = key.rpartition(".")[0]
+            found.append(Setting(parent, parent.rpartition(".")[2], COMMAND_LINE, text))
     return found
 
 

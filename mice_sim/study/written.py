@@ -21,7 +21,10 @@ _ABOUT_COLUMNS = re.compile(r"\bformula\b|\b(no|unknown) (column|variable)\b|\bc
 
 @dataclass(frozen=True)
 class Setting:
-    """A key, dotted, with the text of its value and where it was written. `shown` is how a message names it."""
+    """A key, dotted, with the text of its value and where it was written; `shown` is how a message names it.
+
+    Of a list each item is a setting; the value of a list or a mapping itself is "".
+    """
 
     key: str
     value: str
@@ -110,10 +113,9 @@ def _of_node(node: yaml.MappingNode, prefix: str, file: Path) -> Iterator[Settin
         key = f"{prefix}{name.value}"
         if key == "defaults":
             continue
-        scalar = isinstance(value, yaml.ScalarNode)
-        if scalar and value.tag == "tag:yaml.org,2002:null":
+        if isinstance(value, yaml.ScalarNode) and value.tag == "tag:yaml.org,2002:null":
             continue
-        text = value.value if scalar else value.start_mark.buffer[value.start_mark.pointer : value.end_mark.pointer]
+        text = value.value if isinstance(value, yaml.ScalarNode) else ""
         yield Setting(key, text, in_file(file, name.start_mark.line + 1), key)
         for item in value.value if isinstance(value, yaml.SequenceNode) else ():
             yield Setting(key, str(item.value), in_file(file, item.start_mark.line + 1), key)
@@ -126,7 +128,8 @@ def settings_of(key: str, value: Any, where: str, shown: str) -> list[Setting]:
     parts = [(f"{key}.{name}", part) for name, part in value.items()] if isinstance(value, Mapping) else []
     parts += [(key, part) for part in value] if isinstance(value, list) else []
     inside = [setting for name, part in parts for setting in settings_of(name, part, where, shown)]
-    return [Setting(key, str(value), where, shown), *inside]
+    text = "" if isinstance(value, Mapping | list) else str(value)
+    return [Setting(key, text, where, shown), *inside]
 
 
 def _likeness(clause: str, setting: Setting) -> int:
@@ -141,11 +144,11 @@ def _likeness(clause: str, setting: Setting) -> int:
     if re.match(rf"(The )?{re.escape('.'.join(above))} has no key '{re.escape(last)}'", clause):
         return 200
     if clause.startswith(f"{setting.key} "):
-        return 100 + bool(re.search(value, clause))
+        return 100 + bool(setting.value and re.search(value, clause))
     if above and setting.key in words:
         return 10 + len(above)
     found = 3 * clause.startswith(f"{last} is ")
-    found += 4 * bool(last in words and re.search(rf" is '?{value}'?$", clause))
+    found += 4 * bool(setting.value and last in words and re.search(rf" is '?{value}'?$", clause))
     found += 3 * (last in quoted)
     inside = set(re.findall(r"[\w.]+", setting.value)) if _ABOUT_COLUMNS.search(clause) else set()
     found += 3 * bool(quoted & {setting.value, *inside})
