@@ -23,8 +23,8 @@ def find_a_folder() -> None:
     folder = tempfile.mkdtemp(prefix="mice_sim-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = folder
-    if "numba" in sys.modules:
-        sys.modules["numba"].config.reload_config()
+    if numba := sys.modules.get("numba"):
+        numba.config.reload_config()
     warnings.warn(
         "mice_sim can keep its compiled kernels neither where it is installed nor at home, so every process compiles "
         "them anew; set NUMBA_CACHE_DIR to a folder that you can write to.",

@@ -145,6 +145,11 @@ def test_an_index_can_show_the_package(built):
     assert [link for link in re.findall(r"\]\(([^)]*)\)", page) if not link.startswith("https://")] == []
 
 
+def test_the_citation_is_valid():
+    said = call(sys.executable, "-m", "uv", "--quiet", "tool", "run", "cffconvert", "--validate", cwd=ROOT)
+    assert "valid according to schema version 1.2.0" in said
+
+
 # ---- installed
 
 

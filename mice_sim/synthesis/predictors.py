@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import ConstantInputWarning
 
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
@@ -170,6 +169,8 @@ def quickpred(
         table.index(name)
     if method not in ("pearson", "kendall", "spearman"):
         raise MiceSimError(f"There is no correlation '{method}'{nearest(method, ('pearson', 'kendall', 'spearman'))}")
+    from scipy.stats import ConstantInputWarning
+
     numbers = pd.DataFrame(table.values.T, columns=names)
     observed = numbers.notna()
     with np.errstate(all="ignore"), warnings.catch_warnings():
