@@ -702,6 +702,7 @@ def test_compare_prints_paired_differences(tmp_path, study):
     assert result.exit_code == 0
     assert "12 replicates in common, the same samples in all of them." in result.stdout
     assert {"bias", "coverage", "width"} <= set(pd.read_csv(csv)["measure"])
+    assert "…" not in result.stdout  # a narrow terminal cuts no number off
     assert "did you mean 'width'?" in invoke("compare", study.directory, other.directory, "--measure", "widht").stderr
 
 

@@ -28,7 +28,7 @@ def show(console: Console, summary: Summary, config: Mapping[str, Any], verdict:
     """Print the tables, then the verdict and the cells that speak against it, then the paths."""
     for table in report_tables(summary, config):
         _print(console, Text(table.numbered_title, style="bold"))
-        console.print(_rich_table(console, table))
+        print_whole(console, _rich_table(console, table))
         console.print()
     if summary.replicates > 1:
         _print(console, Text("± and numbers in parentheses are Monte Carlo standard errors.\n", style="dim"))
@@ -46,11 +46,20 @@ def _print(console: Console, text: Text) -> None:
     console.print(text, soft_wrap=True)  # a path or a sentence that rich breaks can't be copied
 
 
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table in its own width: a terminal too narrow for it breaks its lines, and cuts no number off."""
+    table.width = _natural_width(console, table)
+    console.print(table, crop=False)
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    return console.measure(table, options=console.options.update(width=UNBOUNDED)).maximum
+
+
 def _rich_table(console: Console, table: ReportTable) -> Table:
     """Errors beside their numbers, or below them where the terminal is too narrow for that."""
     wide = _layout(table, stacked=False)
-    needed = console.measure(wide, options=console.options.update(width=UNBOUNDED)).maximum
-    return wide if needed <= console.width else _layout(table, stacked=True)
+    return wide if _natural_width(console, wide) <= console.width else _layout(table, stacked=True)
 
 
 def _layout(table: ReportTable, stacked: bool) -> Table:

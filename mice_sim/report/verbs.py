@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mice_sim.report.html import with_error
+from mice_sim.report.terminal import print_whole
 from mice_sim.study.measures import get_measure, share_mcse
 from mice_sim.study.plan import Interval, Plan
 from mice_sim.study.replay import Replay
@@ -37,7 +38,7 @@ def show_plan(console: Console, plan: Plan, needs: Sequence[Need]) -> None:
         for need in needs:
             table.add_row(need.measure, f"{need.mcse:g}", f"{need.replicates}", need.cell)
         console.print()
-        console.print(table)
+        print_whole(console, table)
 
 
 def show_status(console: Console, directory: Path, status: Status) -> None:
@@ -68,15 +69,18 @@ def show_comparison(console: Console, frame: pd.DataFrame, common: int, same: in
     how = "the same samples in all of them" if same == common else f"the same samples in {same} of them"
     console.print(Text(f"{common} replicates in common, {how}."), soft_wrap=True)
     for measure, rows in frame.groupby("measure", sort=False):
-        table = _table("Source", "Analysis", "Term", "A", "B", "A − B", "Unpaired error")
+        table = _table("Source", "Analysis", "Term", numbers=("A", "B", "A − B", "Unpaired error"))
         for row in rows[rows["statistic"] == "estimate"].itertuples():
             if row.difference or row.mcse:
                 table.add_row(
-                    row.source, row.analysis, row.term, f"{row.a:.4g}", f"{row.b:.4g}",
+                    row.source, row.analysis, row.term, _short(row.a), _short(row.b),
                     with_error(row.difference, row.mcse), f"× {row.ratio:.1f}" if row.mcse > 0 else "",
                 )  # fmt: skip
         console.print(Text(f"\n{get_measure(str(measure)).label}", style="bold"))
-        console.print(table if table.row_count else Text("no difference"))
+        if table.row_count:
+            print_whole(console, table)
+        else:
+            console.print(Text("no difference"))
 
 
 def show_replay(console: Console, replay: Replay) -> None:
@@ -85,7 +89,7 @@ def show_replay(console: Console, replay: Replay) -> None:
     for link, found in zip(replay.links, replay.passport, strict=True):
         mark = "→ " if link["link"] == replay.differs else ""  # before the name, where no narrow terminal cuts it off
         table.add_row(mark + link["link"], link["stream"].replace("REPLICATE", str(replay.replicate)), found)
-    console.print(table)
+    print_whole(console, table)
     for failure in replay.failures:
         text = f"{failure.source}, {failure.analysis} failed: {failure.error} (stream {failure.stream})"
         console.print(Text(text), soft_wrap=True)
@@ -103,11 +107,17 @@ def _interval(x: Interval, factor: float = 1.0) -> str:
     return f"{value:.3g} ({lower:.3g} to {upper:.3g})"
 
 
-def _table(*heads: str) -> Table:
+def _table(*heads: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for head in heads:
         table.add_column(head, no_wrap=head != "Which")
+    for head in numbers:
+        table.add_column(head, no_wrap=True, justify="right")
     return table
+
+
+def _short(number: float) -> str:
+    return f"{number:.4g}".replace("-", "−")
 
 
 def _print_pairs(console: Console, pairs: list[tuple[str, str]]) -> None:
