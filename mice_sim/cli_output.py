@@ -9,6 +9,7 @@ import math
 import shlex
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+
+    from mice_sim.study.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -118,20 +121,44 @@ class Bar:
     def __init__(self, wanted: bool):
         self.wanted = wanted and sys.stderr.isatty()
 
-    def __enter__(self) -> Callable[[int, int], None] | None:
+    def __enter__(self) -> Watch | None:
         if not self.wanted:
             return None
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.live import Live
 
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True,
-        )  # fmt: skip
+        from mice_sim.study.watch import Watch
+
+        self._file = tempfile.NamedTemporaryFile(prefix="mice-sim-")
+        watch = Watch(self._file.name)
+        self._bar = Live(console=Console(stderr=True), get_renderable=lambda: _bar(watch), transient=True)
         self._bar.start()
-        task = self._bar.add_task("Replicates", total=None)
-        return lambda done, planned: self._bar.update(task, completed=done, total=planned)
+        return watch
 
     def __exit__(self, *_: object) -> None:
         if self.wanted:
             self._bar.stop()
+            self._file.close()
+
+
+def _bar(watch: Watch) -> RenderableType:
+    """Return the line that shows how far a run is."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    done, planned, left = watch.look()
+    line = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=planned or None, completed=done, width=40, pulse=not planned)
+    line.add_row("Replicates", bar, f"{done}/{planned}", time_left(left))
+    return line
+
+
+def time_left(seconds: float | None) -> str:
+    """Return a time in words that are as exact as it deserves."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.0f} s left"
+    if seconds < 3600:
+        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s left"
+    return f"{seconds // 3600:.0f} h {seconds % 3600 / 60:.0f} min left"

@@ -18,6 +18,10 @@ from click.testing import CliRunner, Result
 
 import mice_sim
 from mice_sim.cli import main
+from mice_sim.cli_output import time_left
+from mice_sim.study.config import compose
+from mice_sim.study.run import run_study
+from mice_sim.study.watch import Watch, tick
 
 STUDY = ["data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "execution=serial"]
 
@@ -153,6 +157,10 @@ def run(self, number):
     return quick(self, number)
 Replicator.run = run
 from mice_sim.cli import main
+from mice_sim.cli_output import time_left
+from mice_sim.study.config import compose
+from mice_sim.study.run import run_study
+from mice_sim.study.watch import Watch, tick
 main(sys.argv[1:])
 """
 
@@ -250,3 +258,67 @@ def test_completion_prints_the_script_of_the_shell(shell, no_blank):
     script = invoke("completion", shell).stdout
     assert f"_MICE_SIM_COMPLETE={shell}_complete" in script
     assert no_blank in script
+
+
+# ---- the time that is left
+
+
+def watch(tmp_path: Path, now: list[float]) -> Watch:
+    file = tmp_path / "ticks"
+    file.touch()
+    return Watch(str(file), clock=lambda: now[0])
+
+
+def test_the_time_that_is_left_leaves_out_what_a_worker_needs_to_start(tmp_path):
+    now = [0.0]
+    seen = watch(tmp_path, now)
+    seen(0, 100)
+    assert seen.look() == (0, 100, None)
+    for worker, late in ((1, 10.0), (2, 12.0)):  # two workers, of one replicate a second once they are there
+        for number in range(5):
+            tick(seen.ticks, worker, late + number)
+    now[0] = 16.0
+    assert seen.look() == (10, 100, 45.0)
+    now[0] = 17.5  # replicates are under way, and time goes by
+    assert seen.look() == (10, 100, 43.5)
+    seen(25, 100)  # a task that has ended is known to have been done
+    assert seen.look()[0] == 25
+
+
+def test_a_worker_of_one_replicate_is_reckoned_as_fast_as_the_others(tmp_path):
+    now = [4.0]
+    seen = watch(tmp_path, now)
+    seen(10, 40)  # ten were there
+    for when in (0.0, 2.0, 4.0):
+        tick(seen.ticks, 1, when)
+    tick(seen.ticks, 2, 4.0)
+    assert seen.look() == (14, 40, 26.0)
+
+
+def test_tasks_that_end_elsewhere_are_reckoned_by_when_they_end():
+    now = [0.0]
+    seen = Watch(clock=lambda: now[0])
+    for when, done in ((0.0, 0), (30.0, 20), (40.0, 40), (50.0, 60)):
+        now[0] = when
+        seen(done, 100)
+    assert seen.look() == (60, 100, 20.0)
+
+
+@pytest.mark.parametrize("engine", ["execution=serial", "execution.workers=2"])
+def test_workers_of_this_machine_tick_with_every_replicate(tmp_path, engine):
+    seen = watch(tmp_path, [0.0])
+    run_study(compose([*STUDY[:-1], engine, "execution.chunk=2", "replicates=6", f"output={tmp_path / 'study'}"]), seen)
+    assert seen.look()[:2] == (6, 6)
+    assert len((tmp_path / "ticks").read_bytes()) == 6 * 16
+
+
+def test_a_tick_for_nobody_is_passed_over(tmp_path):
+    tick(str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, ""), (9.6, "10 s left"), (125.0, "2 min 5 s left"), (7_500.0, "2 h 5 min left")]
+)
+def test_time_is_told_as_exactly_as_it_deserves(seconds, words):
+    assert time_left(seconds) == words

@@ -31,6 +31,7 @@ from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import ReplicateRows
 from mice_sim.study.store import Store, study_hash
 from mice_sim.study.tasks import Done, Task
+from mice_sim.study.watch import tick
 
 # The code that decides numbers; a change in it makes another study.
 SCIENCE = (
@@ -42,6 +43,7 @@ PACKAGES = ("numpy", "pandas", "scipy", "numba", "joblib", "hydra-core", "pyarro
 FLUSH_SECONDS = 60
 TASK_SECONDS = 15 * 60  # a cluster task should take 10 to 20 minutes
 PILOT = 8
+HERE = ("serial", "loky")  # the engines whose workers are on this machine
 
 Progress = Callable[[int, int], None]
 
@@ -100,9 +102,9 @@ class Point:
 def run_study(config: StudyConfig, progress: Progress | None = None, again: bool = False) -> RunReport:
     """Run the replicates that are missing and store them.
 
-    `progress(done, planned)` is called after every task. Replicates are 0..R−1; those with failures are
-    stored with them and not drawn again, but with `again`, which runs these alone. Raises MiceSimError
-    before anything runs if the configuration can't work or the output folder holds another study.
+    `progress(done, planned)` is called after every task; a `Watch` sees every replicate. Replicates are 0..R−1; those
+    with failures are stored with them and not drawn again, but with `again`, which runs these alone. Raises
+    MiceSimError before anything runs if the configuration can't work or the output folder holds another study.
     """
     began = time.perf_counter()
     point = prepare(config, again, in_flight([config])[0])
@@ -151,6 +153,8 @@ def warm_up(point: Point | None) -> None:
 def run_points(points: list[Point], execution: Execution, progress: Progress | None = None) -> list[RunReport]:
     """Hand what the points lack to the engine, all together; return what each cost."""
     tasks = [task for point in points if point.todo for task in point.tasks(execution.chunk or _chunk(point))]
+    if execution.engine in HERE:
+        tasks = [dataclasses.replace(task, ticks=getattr(progress, "ticks", "")) for task in tasks]
     planned = sum(point.config.replicates for point in points)
     finished = planned - sum(len(task.replicates) for task in tasks)
     done: dict[str, list[Done]] = {point.folder: [] for point in points}
@@ -220,6 +224,8 @@ def work(task: Task) -> Done:
             began = time.process_time()
             rows.append(shared.run(number))
             cpu += time.process_time() - began
+            if task.ticks:
+                tick(task.ticks)
             leaving = signals.caught or os.getppid() != parent
             if leaving or number == task.replicates[-1] or time.monotonic() - flushed > FLUSH_SECONDS:
                 store.write(shared.layout, rows, study)

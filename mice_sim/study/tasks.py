@@ -12,12 +12,14 @@ class Task:
 
     key : the science, as `StudyConfig.key()` gives it. directory : the study's folder.
     study : the study hash; a worker whose own code gives another one refuses to run.
+    ticks : the file of a `Watch`, on this machine alone.
     """
 
     key: str
     directory: str
     replicates: tuple[int, ...]
     study: str
+    ticks: str = ""
 
 
 @dataclass(frozen=True)
