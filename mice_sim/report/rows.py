@@ -120,5 +120,5 @@ def _path(counts: np.ndarray) -> str:
 def _number(value: float, sd: float) -> str:
     """Return a number with the decimals that show two digits of a spread."""
     if not (np.isfinite(value) and 1e-5 < sd < 1e9):
-        return f"{value:.6g}".replace("-", "−")
+        return (f"{value:.3g}" if sd > 0 else f"{value:.6g}").replace("-", "−")
     return fixed(value, max(int(1 - np.floor(np.log10(sd))), 0))
