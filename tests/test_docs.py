@@ -23,6 +23,7 @@ from pathlib import Path
 import click.testing
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 import mice_sim
 from mice_sim.cli import main
@@ -38,7 +39,8 @@ sys.path.append(str(DOCS))
 import hooks  # noqa: E402
 
 METHODS_PAGE = DOCS / "methods.md"
-STUDIES = [DOCS / f"{name}.md" for name in ("replicate", "own_study", "sweeps", "studies", "extend")]  # whose code takes a while
+SLOW = ("replicate", "own_study", "sweeps", "studies", "extend")
+STUDIES = [DOCS / f"{name}.md" for name in SLOW]
 PAGES = [ROOT / "README.md", *sorted(set(DOCS.glob("*.md")) - set(STUDIES))]
 FENCE = re.compile(r"^```(\w*)(?: title=\"([^\"\n]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ALLOWED = {"assess": (0, 3)}  # 3 is an alarm, which is an answer
@@ -69,6 +71,7 @@ def blocks(text: str) -> list[Block]:
 
 def run(page: Path, text: str) -> list[tuple[Block, str]]:
     """Run a page's blocks one after another, in one namespace and folder, and return what each prints."""
+    get_reusable_executor().shutdown()  # workers stay in the folder that they were started in
     module = types.ModuleType("page")
     sys.modules["page"] = module  # where a page's own method is looked for when a synthesiser is read back
     printed = []
