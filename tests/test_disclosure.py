@@ -178,9 +178,8 @@ def own_shares(boys, paper, mode, **options):
 
 
 def whole_records(boys, paper, **options):
-    """Return the share of linked records that are their own, but for bmi, which the data have rounded."""
-    sets = ms.synthesize(boys, mode="linked", **(paper | options)).completed()
-    found = ms.copies([frame.drop(columns="bmi") for frame in sets], boys.drop(columns="bmi"))
+    """Return the share of linked records that are their own; bmi, which is computed, is rounded in the data."""
+    found = ms.copies(ms.synthesize(boys, mode="linked", **(paper | options)))
     return found.loc[ALL_COLUMNS, "own"]
 
 

@@ -52,12 +52,14 @@ class Cells:
 
 
 def cells(data: Assessed, names: Sequence[str] | None = None, groups: Groups = None) -> Cells:
-    """Return the cell of every record in the cross-table of these columns (all by default).
+    """Return the cell of every record in the cross-table of these columns.
 
-    Missing values are a level. groups : as `Groups`; quantile groups of the real and synthetic values together.
+    By default of all that were not computed from others: a formula can't tell people apart whom its columns do not, and
+    real values of it are often rounded, so that no record would be a copy. Missing values are a level.
+    groups : as `Groups`; quantile groups of the real and synthetic values together.
     Raises MiceSimError for unknown columns and for no column at all.
     """
-    chosen = data.only(names)
+    chosen = data.only([n for n in data.names if n not in data.computed] if names is None else names)
     if not chosen.columns:
         raise MiceSimError("No columns are given to identify records by; name at least one.")
     parts = iter([column_cells(data, column.name, groups_of(groups, column.name)) for column in chosen.columns])

@@ -21,7 +21,8 @@ def copies(synthetic: Synthetic, original: pd.DataFrame | None = None) -> pd.Dat
 
     Returns
     -------
-    A frame with a row for each column and one for whole records, "(all columns)"; means over the sets:
+    A frame with a row for each column and one for whole records, "(all columns)", columns that a result computed from
+    others left out; means over the sets:
 
     own : share of records i whose synthetic record i has the same value, 0 to 1; NaN where sets have other numbers of
         rows than the data. A missing value is a value.
@@ -87,8 +88,9 @@ def replicated_uniques(
 ) -> ReplicatedUniques:
     """Return the records that one real person has alone and that a set has once, as synthpop's `replicated.uniques`.
 
-    synthetic, original : as for `disclosure`. keys : columns that identify a record; all by default. groups : what
-    numbers are cut into, for all or {column: groups}; by default every value counts by itself.
+    synthetic, original : as for `disclosure`. keys : columns that identify a record; by default all that were not
+    computed from others. groups : what numbers are cut into, for all or {column: groups}; by default every value counts
+    by itself.
     Raises MiceSimError for unknown columns and data that can't be compared.
     """
     data = pair(synthetic, original)

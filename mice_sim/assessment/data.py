@@ -31,6 +31,7 @@ class Assessed:
     columns : of all. original : float64 (columns, n). sets : one float64 (columns, k) a set.
     drawn : bool (columns,), False for columns that the sets took over from the original unchanged.
     origin : how the sets were made, or None for frames from elsewhere.
+    computed : names of the columns that a result computed from others.
     """
 
     columns: tuple[Column, ...]
@@ -38,6 +39,7 @@ class Assessed:
     sets: tuple[np.ndarray, ...]
     drawn: np.ndarray
     origin: Origin | None = None
+    computed: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +70,7 @@ class Assessed:
             tuple(values[places] for values in self.sets),
             self.drawn[places],
             self.origin,
+            self.computed,
         )
 
 
@@ -118,7 +121,7 @@ def pair(
         frames = synthetic.completed() if isinstance(synthetic, Synthesis) else synthetic
         columns, values, sets = _read(original, [frames] if isinstance(frames, pd.DataFrame) else frames)
         drawn = differ(values, sets)
-    data = Assessed(columns, values, sets, drawn, origin)
+    data = Assessed(columns, values, sets, drawn, origin, _computed(synthetic))
     return data if kept is None else replace(data, drawn=_all_but(kept, data))
 
 
@@ -188,6 +191,12 @@ def _drawn_of_result(result: Synthesis) -> np.ndarray:
         drawn = {*result.spec.methods, *result.spec.derived}
         return np.array([j in drawn for j in range(len(result.original.columns))])
     return np.asarray(result.where.any(axis=1))
+
+
+def _computed(synthetic: Synthetic) -> frozenset[str]:
+    if not isinstance(synthetic, Synthesis):
+        return frozenset()
+    return frozenset(synthetic.original.columns[j].name for j in synthetic.spec.derived)
 
 
 def differ(values: np.ndarray, sets: tuple[np.ndarray, ...]) -> np.ndarray:
