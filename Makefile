@@ -25,7 +25,7 @@ lint: $(ENV)
 docs: $(ENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	@$(BIN)/python -m pytest tests/test_docs.py -o addopts="-q --strict-markers"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site is in site/index.html."
 
 # The following need R, which .ci/install-r installs from Debian. Both write their tables into docs/.
