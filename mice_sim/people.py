@@ -76,8 +76,8 @@ def read_people(path: Path, verb: Verb, schema: Path | None = None, accept: bool
     """
     found = schema or default_schema(path)
     if schema is not None or found.exists():
-        text = found.read_text(encoding="utf-8") if found.exists() else ""
         columns = read_schema(found)["columns"]
+        text = found.read_text(encoding="utf-8")
     else:
         drafted = draft(path)
         if drafted.questions and not accept:

@@ -269,3 +269,28 @@ def test_a_stored_study_that_was_edited_is_named(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, ["status", "done"])
     assert result.exit_code == 1
     assert re.match(r"mice-sim: In done/config.yaml, line \d+: replicates is 0;", result.stderr)
+
+
+# ---- the schema of a file
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        ("columns:\n\ta: {kind: continuous}\n", ", line 2", ["tab", "use spaces"]),
+        ("columns:\n  a: {kind: continuous}\n  a: {kind: binary}\n", ", line 3", ["'a'", "line 2", "keep one"]),
+        ("columns: {a: [\n", ", line 2", ["YAML", "brackets"]),
+        (b"label: caf\xe9\n", "", ["not UTF-8"]),
+    ],
+)
+def test_a_wrong_schema_is_answered_by_its_line(tmp_path, monkeypatch, text, where, words):
+    monkeypatch.chdir(tmp_path)
+    Path("my.csv").write_text("a\n1\n2\n")
+    Path("my.schema.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    for verb in ("impute", "synthesize"):
+        result = CliRunner().invoke(main, [verb, "my.csv"])
+        assert (result.exit_code, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"mice-sim: In my.schema.yaml{where}: ")
+        for word in words:
+            assert word in line

@@ -95,7 +95,7 @@ def test_a_file_keeps_its_types_or_takes_those_of_its_schema(boys, truth, tmp_pa
         ),
         ("my.csv", "x\n1\n", "x: {kind: numeric}", "'x' of the schema my.yaml has the kind 'numeric'"),
         ("my.csv", "x\n1\n", "x: {kind: ordered}", "'x' of the schema my.yaml is ordered; list its levels"),
-        ("my.csv", "x\n1\n", "{", "my.yaml' is not readable YAML"),
+        ("my.csv", "x\n1\n", "{", "my.yaml, line 2: the file can't be read as YAML"),
         ("my.csv", "x\n1\n", "", "my.yaml' describes no columns"),
         ("my.csv", "x,y\n1,2\n3,\n", None, "my.csv' has missing values; a study needs complete reference data"),
         ("my.csv", "", None, "my.csv' can't be read as csv"),

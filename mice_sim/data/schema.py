@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from mice_sim.errors import MiceSimError, nearest
-from mice_sim.resources import read_yaml
+from mice_sim.resources import read_own_yaml
 
 FACTORS = ("binary", "unordered", "ordered")
 KINDS = ("continuous", *FACTORS)
@@ -45,11 +44,9 @@ def read_schema(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = read_yaml(path)
+        content = read_own_yaml(path)
     except OSError:
         raise MiceSimError(f"There is no schema '{path}'; check the path.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise MiceSimError(f"The schema '{path}' is not readable YAML; compare it with boys.yaml.") from None
     columns = content.get("columns") if isinstance(content, dict) else None
     if not isinstance(columns, dict) or not columns:
         raise MiceSimError(f"The schema '{path}' describes no columns; write columns: {{name: {{kind: continuous}}}}.")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from mice_sim.errors import MiceSimError, PlacedError, nearest
-from mice_sim.resources import read_yaml, resource
+from mice_sim.resources import explain_yaml, read_yaml, resource
 from mice_sim.study.folders import EXPERIMENT, Folders
 from mice_sim.study.measures import get_measure
 from mice_sim.study.overrides import explain, parse_override, written_overrides
-from mice_sim.study.written import COMMAND_LINE, Written, explain_yaml, settings_of
+from mice_sim.study.written import COMMAND_LINE, Written, settings_of
 
 MODES = ("linked", "sequential", "impute")
 MOST_REPLICATES = 10_000_000  # a part's name has seven digits

@@ -11,8 +11,7 @@ from typing import Any
 import yaml
 
 from mice_sim.errors import MiceSimError, PlacedError, nearest
-from mice_sim.resources import resource
-from mice_sim.study.written import explain_yaml, in_file, led
+from mice_sim.resources import in_file, led, read_node, resource
 
 HEADER = "# @package _global_"
 EXPERIMENT = "experiment"
@@ -105,7 +104,7 @@ class _File:
         """Raise MiceSimError for what is wrong in the file, and in those that its defaults name."""
         root = self._read()
         experiment = self.group == EXPERIMENT
-        if experiment and not any(line.split() == HEADER.split() for line in self.text.splitlines()[:20]):
+        if experiment and not any(line.split() == HEADER.split() for line in self._lines()):
             raise PlacedError(led(in_file(self.file, 1), f"a study begins with the line '{HEADER}'; add it."))
         for key, value in root.value if root else ():
             if key.value == "defaults":
@@ -113,31 +112,23 @@ class _File:
             elif experiment and value.tag == "tag:yaml.org,2002:null" and self.folders.is_group(key.value):
                 self._refuse(key, f"{key.value} is empty; indent what belongs to it, or write {key.value}: {{}}.")
 
+    def _lines(self) -> list[str]:
+        return self.file.read_text(encoding="utf-8").splitlines()
+
     def _read(self) -> Any:
-        try:
-            self.text = self.file.read_text(encoding="utf-8")
-            root = yaml.compose(self.text, Loader=yaml.SafeLoader)
-        except UnicodeDecodeError:
-            raise PlacedError(led(in_file(self.file), "the text is not UTF-8; save the file as UTF-8.")) from None
-        except yaml.YAMLError as error:
-            raise PlacedError(explain_yaml(error, self.file)) from None
+        root = read_node(self.file)
         if root is not None and not isinstance(root, yaml.MappingNode):
             self._refuse(root, "this is no key with its value; write key: value.")
-        self._check_keys(root)
+        self._check_references(root)
         return root
 
-    def _check_keys(self, node: Any) -> None:
+    def _check_references(self, node: Any) -> None:
         if isinstance(node, yaml.ScalarNode) and node.value.count("${") > node.value.count("}"):
             self._refuse(node, f"the reference {node.value} is left open; write ${{key}}.")
         for child in node.value if isinstance(node, yaml.SequenceNode) else ():
-            self._check_keys(child)
-        seen: dict[str, Any] = {}
-        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            if key.value in seen:
-                first = seen[key.value].start_mark.line + 1
-                self._refuse(key, f"the key '{key.value}' is there already, in line {first}; keep one of them.")
-            seen[key.value] = key
-            self._check_keys(value)
+            self._check_references(child)
+        for _, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            self._check_references(value)
 
     def _check_defaults(self, defaults: yaml.Node) -> None:
         if not isinstance(defaults, yaml.SequenceNode):

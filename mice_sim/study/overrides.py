@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mice_sim.errors import MiceSimError, PlacedError, nearest
-from mice_sim.study.written import COMMAND_LINE, Setting, led, settings_of
+from mice_sim.resources import led
+from mice_sim.study.written import COMMAND_LINE, Setting, settings_of
 
 
 @dataclass(frozen=True)

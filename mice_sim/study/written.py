@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from mice_sim.errors import MiceSimError, PlacedError
-from mice_sim.resources import resource
+from mice_sim.resources import in_file, led
 
 COMMAND_LINE = "On the command line"
 _ENOUGH = 3  # of `_likeness`: an error that speaks of nothing in particular points nowhere
@@ -74,38 +74,6 @@ class Written:
             if isinstance(root, yaml.MappingNode):
                 yield from _of_node(root, f"{package}." if package else "", file)
         yield from self.overrides()
-
-
-def led(where: str, message: str, shown: str = "") -> str:
-    """Return a message that begins with where its cause is."""
-    return f"{where}{f', {shown}' if shown else ''}: {message}"
-
-
-def in_file(file: Path, line: int | None = None) -> str:
-    """Return the place in words: "In conf/config.yaml, line 3"."""
-    return f"In {shown_path(file)}{f', line {line}' if line else ''}"
-
-
-def shown_path(file: Path) -> str:
-    """Return a path as people know it: relative where they are, or conf/… of an installed package."""
-    for root in (Path.cwd(), resource("conf").parent):
-        if file.is_relative_to(root):
-            return str(file.relative_to(root))
-    return str(file)
-
-
-def explain_yaml(error: yaml.YAMLError, file: Path | None = None) -> str:
-    """Return one sentence for a file that is no YAML; the file is that of the error's mark where none is given."""
-    mark = getattr(error, "problem_mark", None)
-    problem = str(getattr(error, "problem", None) or error)
-    if "duplicate key" in problem:
-        what = f"the key '{problem.rpartition('duplicate key ')[2]}' is there twice; keep one of them."
-    elif "'\\t'" in problem or "\t" in problem:
-        what = "the line is indented by a tab; use spaces."
-    else:
-        what = f"the file can't be read as YAML ({problem}); look at its indentation, colons and quotes."
-    path = file or (Path(mark.name) if mark else None)
-    return led(in_file(path, mark.line + 1 if mark else None), what) if path else what
 
 
 def _of_node(node: yaml.MappingNode, prefix: str, file: Path) -> Iterator[Setting]:
