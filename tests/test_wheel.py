@@ -150,6 +150,14 @@ def test_the_citation_is_valid():
     assert "valid according to schema version 1.2.0" in said
 
 
+@pytest.mark.parametrize("resolution", ["highest", "lowest-direct"])
+def test_all_extras_go_together(resolution, tmp_path):
+    into = "--python-version", SUPPORTED[0], "--output-file", tmp_path / "resolved.txt"
+    uv("pip", "compile", "--all-extras", "--resolution", resolution, *into, "pyproject.toml")
+    resolved = (tmp_path / "resolved.txt").read_text(encoding="utf-8")
+    assert {"submitit==", "distributed==", "python-docx=="} <= set(re.findall(r"^[\w-]+==", resolved, re.MULTILINE))
+
+
 # ---- installed
 
 
