@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,6 +29,7 @@ def room(part: str) -> str:
     return "front doors" if part in DOORS else "command line" if part.startswith(COMMANDS) else part
 
 
+@cache
 def imports() -> dict[tuple[str, str], bool]:
     """Return which room imports which, and whether it does so when it is loaded or only when it must."""
     found: dict[tuple[str, str], bool] = {}
