@@ -58,7 +58,7 @@ def _check_keys(node: yaml.Node | None, file: Path) -> None:
     seen: dict[str, int] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
         line = key.start_mark.line + 1
-        if key.value in seen:
+        if key.value in seen and key.value != "<<":
             message = f"the key '{key.value}' is there already, in line {seen[key.value]}; keep one of them."
             raise PlacedError(led(in_file(file, line), message))
         seen[key.value] = line
@@ -83,15 +83,14 @@ def shown_path(file: Path) -> str:
     return str(file)
 
 
-def explain_yaml(error: yaml.YAMLError, file: Path | None = None) -> str:
-    """Return one sentence for a file that is no YAML; the file is that of the error's mark where none is given."""
+def explain_yaml(error: yaml.YAMLError, file: Path) -> str:
+    """Return one sentence for a file that is no YAML."""
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or error)
-    if "duplicate key" in problem:
-        what = f"the key '{problem.rpartition('duplicate key ')[2]}' is there twice; keep one of them."
-    elif "'\\t'" in problem or "\t" in problem:
+    if "\\t" in problem:
         what = "the line is indented by a tab; use spaces."
     else:
         what = f"the file can't be read as YAML ({problem}); look at indentation, colons, quotes and brackets."
-    path = file or (Path(mark.name) if mark else None)
-    return led(in_file(path, mark.line + 1 if mark else None), what) if path else what
+    # What is missing at the end of a file is said of a line behind its last one.
+    last = len(file.read_text(encoding="utf-8", errors="replace").splitlines())
+    return led(in_file(file, min(mark.line + 1, last) if mark else None), what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from click.testing import CliRunner
 
 from mice_sim.cli import main
 from mice_sim.errors import MiceSimError
+from mice_sim.resources import dump_yaml, resource
 from mice_sim.study.config import compose
+from mice_sim.study.folders import Folders
 from mice_sim.study.replicate import replicator
 
 HEADER = "# @package _global_\n"
@@ -159,7 +162,7 @@ FILES = {
     "duplicate key": ("study: a\nseed: 1\nstudy: b\n", 4, ["'study'", "line 2", "keep one"]),
     "duplicate key inside": ("synthesis:\n  m: 1\n  m: 2\n", 4, ["'m'", "line 3", "keep one"]),
     "colon in a value": ("aims: why: because\n", 2, ["YAML", "quotes"]),
-    "bracket left open": ("study: [a\n", 3, ["YAML"]),
+    "bracket left open": ("study: [a\n", 2, ["YAML", "brackets"]),
     "list": ("- study\n", 2, ["write key: value"]),
     "mere text": ("study\n", 2, ["write key: value"]),
     "empty part": ("synthesis:\nm: 3\n", 2, ["synthesis is empty", "indent"]),
@@ -250,6 +253,23 @@ def test_a_file_of_ones_own_may_not_hide_one_of_conf(study):
     )
 
 
+def test_no_file_of_conf_is_refused():
+    folders = Folders()
+    for group in folders.groups():
+        for choice in folders.choices(group):
+            folders.check_choice(group, choice, ON)
+
+
+def test_a_wrong_file_of_conf_is_told_as_one_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(resource("conf"), tmp_path / "conf")
+    monkeypatch.setattr("mice_sim.study.folders.resource", lambda name: tmp_path / name)
+    (tmp_path / "conf" / "data" / "mvn.yaml").write_text("kind: mvn\nkind: mvn\n")
+    assert refuse("data=mvn").startswith("In conf/data/mvn.yaml, line 2: the key 'kind' is there already, in line 1;")
+    (tmp_path / "conf" / "config.yaml").write_text("study: [\n")
+    assert refuse("data=file").startswith("In conf/config.yaml, line 1: the file can't be read as YAML")
+
+
 def test_the_command_says_it_on_one_line_and_leaves_with_1(study):
     own = study(HEADER + "replicates: 0\n")
     for verb in ("run", "plan", "preregister"):
@@ -262,8 +282,6 @@ def test_the_command_says_it_on_one_line_and_leaves_with_1(study):
 
 def test_a_stored_study_that_was_edited_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    from mice_sim.resources import dump_yaml
-
     Path("done").mkdir()
     Path("done/config.yaml").write_text(dump_yaml({**compose(["execution=serial"]).to_mapping(), "replicates": 0}))
     result = CliRunner().invoke(main, ["status", "done"])
@@ -279,7 +297,7 @@ def test_a_stored_study_that_was_edited_is_named(tmp_path, monkeypatch):
     [
         ("columns:\n\ta: {kind: continuous}\n", ", line 2", ["tab", "use spaces"]),
         ("columns:\n  a: {kind: continuous}\n  a: {kind: binary}\n", ", line 3", ["'a'", "line 2", "keep one"]),
-        ("columns: {a: [\n", ", line 2", ["YAML", "brackets"]),
+        ("columns: {a: [\n", ", line 1", ["YAML", "brackets"]),
         (b"label: caf\xe9\n", "", ["not UTF-8"]),
     ],
 )

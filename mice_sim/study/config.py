@@ -173,7 +173,7 @@ class Unresolved:
             with folders.hydra():
                 return cls(hydra_compose("config", folders.given(overrides)), overrides, folders, written)
         except yaml.YAMLError as error:
-            raise PlacedError(explain_yaml(error)) from None
+            raise PlacedError(explain_yaml(error, folders.roots[0] / "config.yaml")) from None
         except (HydraException, OmegaConfBaseException) as error:
             raise explain(error, overrides, _known(folders, overrides)) from None
 

@@ -75,8 +75,7 @@ class Folders:
         file = self.file(group, choice)
         if file is None:
             raise PlacedError(led(where, f"There is no {group} '{choice}'{nearest(choice, self.choices(group))}"))
-        if self.own and file.is_relative_to(self.own):
-            _File(self, file, group).check()
+        _File(self, file, group).check()
 
     def _check_own(self, own: Path) -> None:
         if not own.is_dir():
@@ -95,7 +94,7 @@ class Folders:
 
 
 class _File:
-    """A file of the user's own: Hydra passes over some mistakes in it, and says of others where they are not."""
+    """A file that was chosen: Hydra passes over some mistakes in it, and says of others where they are not."""
 
     def __init__(self, folders: Folders, file: Path, group: str):
         self.folders, self.file, self.group = folders, file, group
