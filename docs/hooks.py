@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # tests read links without mkdocs
     from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("docs/**/*.md", "experiments/*/README.md", "results/README.md", "CHANGELOG.md")
+PAGES = ("docs/**/*.md", "experiments/*/README.md", "notebooks/README.md", "results/README.md", "CHANGELOG.md")
 LISTED = ("*.html", "*.csv", "*.yaml", "*.py", "*.R", "figures/*.png", "tables/*.csv")
 SOURCES = {".py", ".R", ".yaml", ".cff", ".sh", ""}  # which browsers show as text if they are called so
 LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
