@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from mice_sim import load_dataset
 from mice_sim.data import Table
@@ -78,6 +79,14 @@ def small_table(r_models: dict) -> Table:
     levels = {"f": list("abc"), "g": list("uv"), "u": list("pqr"), "o": ["o1", "o2", "o3", "o4"]}
     kinds = {name: pd.CategoricalDtype(labels, ordered=name == "o") for name, labels in levels.items()}
     return Table.from_pandas(pd.DataFrame(r_models["small"]).astype(kinds))
+
+
+def quantiles() -> pd.DataFrame:
+    """Normal quantiles of oracles/ampute.R and oracles/patterns.R: 997 rows of a to d, which correlate."""
+    i = np.arange(1, 998)[:, None]
+    shuffled = norm.ppf(((i * [1, 211, 379, 613]) % 997 + 0.5) / 997)
+    mix = np.array([[1, 0.5, 0.3, 0], [0, 1, 0.4, 0.2], [0, 0, 1, 0.6], [0, 0, 0, 1]])
+    return pd.DataFrame(shuffled @ mix, columns=list("abcd"))
 
 
 @pytest.fixture(scope="session")

@@ -43,8 +43,8 @@ def verification(result: dict) -> str:
     )
     agree = sum(line["agrees"] for line in lines)
     return "\n\n".join([
-        f"{result['date']}, seed {result['seed']}, {result['minutes']:.0f} minutes: {agree} of {len(lines)} "
-        f"comparisons agree. {versions(result)}.",
+        f"{result['date']}, seed {result['seed']}, {result['minutes']:.0f} minutes at a load average of "
+        f"{result.get('load')}: {agree} of {len(lines)} comparisons agree. {versions(result)}.",
         table("| what | R's | cases | largest difference | limit | |", "| --- | --- | --- | ---: | ---: | --- |", rows),
         " ".join(f"({number}) {note}." for number, note in enumerate(notes, start=1)),
     ])  # fmt: skip

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ORACLES
-from scipy.stats import norm, rankdata
+from conftest import ORACLES, quantiles
+from scipy.stats import rankdata
 
 from mice_sim import MiceSimError
 from mice_sim.data import Table
@@ -23,14 +23,6 @@ ONE = [0, 1, 1, 1]  # a goes missing
 @pytest.fixture(scope="module")
 def normal() -> pd.DataFrame:
     return quantiles()
-
-
-def quantiles() -> pd.DataFrame:
-    """The data of oracles/patterns.R."""
-    i = np.arange(1, 998)[:, None]
-    shuffled = norm.ppf(((i * [1, 211, 379, 613]) % 997 + 0.5) / 997)
-    mix = np.array([[1, 0.5, 0.3, 0], [0, 1, 0.4, 0.2], [0, 0, 1, 0.6], [0, 0, 0, 1]])
-    return pd.DataFrame(shuffled @ mix, columns=list("abcd"))
 
 
 # ---- odds

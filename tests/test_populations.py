@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ORACLES
+from conftest import ORACLES, quantiles
 from scipy.special import expit
-from scipy.stats import norm
 
 from mice_sim import MiceSimError, load_dataset, streams
 from mice_sim.analysis import MODELS, ModelFormula
@@ -438,11 +437,7 @@ def test_a_wrong_resampling_is_refused_in_one_sentence(resampling, data, words):
 
 @pytest.fixture(scope="module")
 def normal() -> Table:
-    """The data of oracles/ampute.R."""
-    i = np.arange(1, 998)[:, None]
-    quantiles = norm.ppf(((i * [1, 211, 379, 613]) % 997 + 0.5) / 997)
-    mix = np.array([[1, 0.5, 0.3, 0], [0, 1, 0.4, 0.2], [0, 0, 1, 0.6], [0, 0, 0, 1]])
-    return Table.from_pandas(pd.DataFrame(quantiles @ mix, columns=list("abcd")))
+    return Table.from_pandas(quantiles())
 
 
 R_AMPUTED = json.loads((ORACLES / "ampute.json").read_text(encoding="utf-8"))

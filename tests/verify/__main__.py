@@ -57,7 +57,8 @@ def verify(folder: Path, seed: int, quick: bool) -> dict:
         found[job.name] = lines
     lines = [dataclasses.asdict(line) | {"agrees": line.agrees} for job in chosen for line in found[job.name]]
     minutes = round((time.perf_counter() - began) / 60, 1)
-    return {"date": f"{date.today()}", "seed": seed, "minutes": minutes, "versions": versions(), "lines": lines}
+    when = {"date": f"{date.today()}", "minutes": minutes, "load": round(os.getloadavg()[2], 1)}
+    return {"seed": seed, **when, "versions": versions(), "lines": lines}
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from agreement import Agreement, draws, numbers, relative
+from conftest import quantiles
 from exact import read
 from scipy.stats import norm
 from scipy.stats import t as student
 
 import mice_sim as ms
+from mice_sim.data import Table
 from mice_sim.study.config import compose
 from mice_sim.study.r_random import RStream
 from mice_sim.study.replicate import replicator
@@ -158,8 +160,7 @@ def of_selection(folder: Path) -> Iterator[Agreement]:
 
 
 def of_amputation(folder: Path) -> Iterator[Agreement]:
-    from test_ampute import quantiles
-    from test_populations import R_AMPUTED, Table, amputed_z
+    from test_populations import R_AMPUTED, amputed_z
 
     table = Table.from_pandas(quantiles())
     z = [np.maximum(amputed_z(table, setting), 0) for setting in R_AMPUTED]
@@ -168,7 +169,7 @@ def of_amputation(folder: Path) -> Iterator[Agreement]:
 
 
 def of_odds(folder: Path) -> Iterator[Agreement]:
-    from test_ampute import ODDS, odds_z, quantiles
+    from test_ampute import ODDS, odds_z
 
     z = [odds_z(quantiles(), name) for name in ODDS]
     yield draws("What ampute makes missing by odds", "mice::ampute(cont = FALSE)", f"{len(z)} settings", z)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from agreement import Agreement, counts, numbers, relative
-from conftest import small_table
+from conftest import quantiles, small_table
 
 import mice_sim as ms
 from mice_sim.analysis import MODELS, models
@@ -236,7 +236,7 @@ def _floats(values: object) -> np.ndarray:
 
 
 def of_patterns(folder: Path) -> Iterator[Agreement]:
-    from test_ampute import ONE, R, quantiles
+    from test_ampute import ONE, R
     from test_patterns import data, result
     from test_patterns import numbers as floats
 
