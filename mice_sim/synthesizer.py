@@ -88,7 +88,7 @@ class Synthesizer:
     def save(self, path: Path | str) -> None:
         """Write the fitted synthesiser to one file of arrays and JSON; `load_synthesizer` reads it.
 
-        The file holds values of real people, and of methods for two levels the sums of each cluster. Raises
+        The file holds values of real people, and of linear methods for two levels the sums of each cluster. Raises
         MiceSimError before `fit`.
         """
         if self._model is None:
