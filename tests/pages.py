@@ -20,7 +20,8 @@ def table(head: str, align: str, rows: Iterable[Iterable[str]]) -> str:
 
 def versions(result: dict, names: Iterable[str] | None = None) -> str:
     """Return the versions of what was compared; all that are stored if no names are given."""
-    return ", ".join(f"{name} {result['versions'][name]}" for name in names or result["versions"])
+    known = result["versions"]
+    return ", ".join(f"{name} {known[name]}" for name in names or known if name in known)
 
 
 # ---- docs/validity.md
@@ -44,7 +45,7 @@ def verification(result: dict) -> str:
     agree = sum(line["agrees"] for line in lines)
     return "\n\n".join([
         f"{result['date']}, seed {result['seed']}, {result['minutes']:.0f} minutes at a load average of "
-        f"{result.get('load')}: {agree} of {len(lines)} comparisons agree. {versions(result)}.",
+        f"{result['load']}: {agree} of {len(lines)} comparisons agree. {versions(result)}.",
         table("| what | R's | cases | largest difference | limit | |", "| --- | --- | --- | ---: | ---: | --- |", rows),
         " ".join(f"({number}) {note}." for number, note in enumerate(notes, start=1)),
     ])  # fmt: skip
