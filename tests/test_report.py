@@ -20,10 +20,10 @@ from rich.console import Console
 
 from mice_sim.report import tables
 from mice_sim.report.build import build
-from mice_sim.report.html import render
+from mice_sim.report.html import element, render
 from mice_sim.report.referee import COLUMNS, Verdict, judge
 from mice_sim.report.rows import rows_behind
-from mice_sim.report.style import wilson
+from mice_sim.report.style import Drawing, wilson
 from mice_sim.report.terminal import show
 from mice_sim.study.config import compose
 from mice_sim.study.performance import performance
@@ -254,6 +254,18 @@ def test_the_rows_behind_a_number_are_those_in_the_files(study):
     heights = [20 - int(h) for h in re.findall(r"V(\d+)h4", behind.bars)]
     counts = np.histogram(rows, bins=24)[0]
     assert heights == [round(20 * c / counts.max()) for c in counts]
+
+
+def test_what_many_points_share_is_written_once():
+    look, other = ' clip-path="url(#c)" style="fill: none"', ' style="fill: #0072b2"'
+    alike = "".join(f'<path d="M {i}.125 0"{look}/>\n' for i in range(3))
+    defined = "".join(f'<path id="{name}" d="M 1 1"{other}/>' for name in "mn")
+    svg = f'<svg><defs>{defined}</defs>{alike}<use x="1"{other}/></svg>'
+    text = str(element(svg, Drawing("a", "", "An alternative.", None)))
+    paths = "\n".join(f'<path d="M {i}.12 0"/>' for i in range(3))
+    assert f'<g clip-path="url(#a-c)" style="fill: none">{paths}</g>' in text
+    assert text.count("var(--blue)") == 3
+    assert '<path id="a-n" d="M 1 1" style=' in text
 
 
 def test_the_page_says_the_verdict_before_anything_else(page):

@@ -147,18 +147,18 @@ def element(svg: str, drawing: Drawing) -> Markup:
     for name, colour in PALETTE.items():
         svg = svg.replace(colour, f"var(--{name})")
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = _SAME_LOOKS.sub(_hoisted, re.sub(r"(\d\.\d\d)\d+|\n +", lambda m: m[1] or "\n", svg))
+    svg = _ALIKE.sub(_grouped, re.sub(r"(\d\.\d\d)\d+|\n +", lambda m: m[1] or "\n", svg))
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{drawing.name}-", svg)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.alt)}"', 1))
 
 
-# A thousand points of one series bear the same style each; the group they stand in can bear it for all.
-_SAME_LOOKS = re.compile(r'(<g[^>]*)>((?:\s*<use [^>]*? style="([^"]*)"/>)(?:\s*<use [^>]*? style="\3"/>)+)\s*</g>')
+# A thousand points or lines of one series bear the same look each; a group about them can bear it for all. What has an
+# id is used elsewhere, where a group's look would not follow it.
+_ALIKE = re.compile(r'<(path|use) (?!id=)[^>]*?((?: clip-path="[^"]*")? style="[^"]*")/>(?:\s*<\1 (?!id=)[^>]*?\2/>)+')
 
 
-def _hoisted(group: re.Match[str]) -> str:
-    alike = group[2].replace(f' style="{group[3]}"', "")
-    return f'{group[1]} style="{group[3]}">{alike}</g>'
+def _grouped(run: re.Match[str]) -> str:
+    return f"<g{run[2]}>{run[0].replace(run[2], '')}</g>"
 
 
 # ---- events, provenance
