@@ -158,6 +158,12 @@ def test_the_guide_tells_of_everything_that_the_package_offers():
     assert [name for name in mice_sim.__all__ if f"ms.{name}" not in guide] == []
 
 
+@pytest.mark.parametrize("page", hooks.pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_name_only_what_the_package_offers(page):
+    named = re.findall(r"\bms\.(\w+)", page.read_text(encoding="utf-8"))
+    assert sorted(set(named) - set(mice_sim.__all__) - {"NAME"}) == []
+
+
 def test_the_page_on_pooling_names_every_model():
     section = read("pooling").split("| `ms.MODELS` |")[1].split("\n\n")[0]
     named = re.findall(r"^\| (\w[\w., ]+) \|", section, re.MULTILINE)
