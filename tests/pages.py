@@ -52,9 +52,10 @@ def verification(result: dict) -> str:
 
 
 def _difference(value: float, unit: str) -> str:
+    # A minus and a space at which browsers break no line.
     if unit == "relative":
-        return f"{value:.0e}" if value else "0"
-    return f"{value:.0f}" if unit == "number" else f"{value:.2f} {unit}"
+        return f"{value:.0e}".replace("e-0", "e-").replace("-", "−") if value else "0"
+    return f"{value:.0f}" if unit == "number" else f"{value:.2f}\N{NO-BREAK SPACE}{unit}"
 
 
 # ---- docs/performance.md
