@@ -43,9 +43,11 @@ def relative(ours: object, theirs: object) -> float:
         return float(np.max(np.where(same, 0, np.abs(a - b) / (1 + np.abs(b))), initial=0))
 
 
-def numbers(what: str, against: str, cases: str, differences: Iterable[float], limit: float) -> Agreement:
+def numbers(
+    what: str, against: str, cases: str, differences: Iterable[float], limit: float, note: str = ""
+) -> Agreement:
     """Return the line of numbers that should be the same."""
-    return Agreement(what, against, cases, "relative", float(np.max(list(differences))), limit)
+    return Agreement(what, against, cases, "relative", float(np.max(list(differences))), limit, note)
 
 
 def counts(what: str, against: str, cases: str, different: int, note: str = "") -> Agreement:
