@@ -688,7 +688,8 @@ def test_a_wrong_published_study_is_told_before_anything_runs(tmp_path):
 
 def test_every_verb_teaches_by_its_help():
     names = sorted(main.commands)
-    assert names == ["assess", "benchmark", "certify", "collect", "compare", "completion", "impute", "plan", "preregister", "replay",
+    assert names == ["assess", "benchmark", "certify", "collect", "compare", "completion",
+                     "impute", "plan", "preregister", "replay",
                      "report", "retry", "run", "schema", "status", "synthesize"]  # fmt: skip
     for name in names:
         text = invoke(name, "--help").stdout
