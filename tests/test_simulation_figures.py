@@ -360,7 +360,7 @@ def test_pairs_that_are_compared_tell_how_much_smaller_their_error_is(tmp_path):
     assert "2.00 times that of the paired difference at the median (range 1.00 to 3.00)" in page
     assert "4.0 times as many replicates" in page
     assert "A &lt;sweep&gt;" in page
-    assert not re.search(r'\ssrc\s*=|@import|<link', page)
+    assert not re.search(r"\ssrc\s*=|@import|<link", page)
     assert all((tmp_path / name).is_file() for name in re.findall(r'<a href="([^#"][^"]*)"', page))
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
