@@ -382,7 +382,7 @@ def test_a_study_covers_fixed_effects_and_variance_components():
         "data=two_level", "data.clusters=60", "data.size=12", "data.icc=0.25", "+data.sd_slope.x=0.5",
         "data.rows=3000", "resampling=fresh", "analysis=regression", "~analysis.correlations", "~analysis.linear",
         "+analysis.two={kind: mixed, formula: 'y ~ x + w + (1 + x | cluster)'}", "+pooling.mixed=rubin1987",
-        "synthesis=impute", "synthesis.m=2",
+        "synthesis=impute", "synthesis.m=2", "+resampling/amputation=mar",
     ]).key())  # fmt: skip
     truth = pd.Series(study.population.known_truth("mixed", "y ~ x + w + (1 + x | cluster)"))
     assert truth["var(cluster, x)"] == 0.25
@@ -401,6 +401,7 @@ def test_a_study_covers_fixed_effects_and_variance_components():
 
 def test_a_study_refuses_a_truth_from_clusters_that_are_many():
     overrides = ["data=two_level", "data.rows=2000", "resampling=fresh", "analysis=regression", "synthesis=impute",
+                 "+resampling/amputation=mar",
                  "~analysis.correlations", "~analysis.linear", "+pooling.mixed=rubin1987"]  # fmt: skip
     known = replicator(compose([*overrides, "+analysis.two={kind: mixed, formula: 'y ~ w+x + (1|cluster)'}"]).key())
     assert np.isfinite(known.original().value[:6]).all()
