@@ -15,7 +15,7 @@ paper: $(ENV)
 	@$(BIN)/mice-sim run experiment=volker_vink_2021
 
 test: $(ENV)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(ENV)
 	$(BIN)/ruff check .
