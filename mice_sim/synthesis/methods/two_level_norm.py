@@ -20,7 +20,9 @@ class TwoLevelNorm(Method):
 
     y = xβ + z b_g + e, b_g ~ N(0, Ψ), e ~ N(0, σ²_g) in cluster g; the variances σ²_g have a distribution of their
     own (van Buuren 2011, in Handbook of Advanced Multilevel Analysis, ch. 10). The effects of predictors with code 2
-    or 4 vary between clusters. Those with code 1 or 3 have the same effect everywhere; mice ignores them.
+    or 4 vary between clusters. Those with code 1 or 3 have the same effect everywhere; mice ignores them. The spread of
+    the σ²_g stays where they have a scale (at least one degree of freedom). In mice it does not: where clusters are few
+    and differ much, one of its sets in a hundred has values far beyond all others.
 
     cycles : of the Gibbs sampler, ≥ 1. proper : False draws from the averages of the parameters over as many cycles.
     """
