@@ -172,6 +172,7 @@ def _joint_tests(cases: list[dict]) -> Iterator[Agreement]:
     found: dict[str, list[float]] = {"D1": [], "D1 of large samples": [], "D2": [], "D3": []}
     for case in cases:
         large, small, theirs = fitted(case), fitted(case, case["null"]), case["tests"]
+        ratios = 2 * (f._at_maximum(large) - f._at_maximum(small))
         for name, key, test in (
             ("D1", "D1", f.d1(large, small)),
             ("D1 of large samples", "D1_large_sample", f.d1(large, small, df_complete=np.inf)),
@@ -179,7 +180,7 @@ def _joint_tests(cases: list[dict]) -> Iterator[Agreement]:
             ("D2", "D2_likelihood", f.d2(large, small, "likelihood")),
             ("D3", "D3", f.d3(large, small)),
         ):
-            if key == "D2_likelihood" and _likelihood_ratios(large, small).min() < 1e-5:
+            if key == "D2_likelihood" and ratios.min() < 1e-5:
                 continue  # mitml takes such a ratio for 0
             parts = ["statistic", "df1", "riv"]
             if name != "D1" or test.df1 * (test.m - 1) > 4:  # mice divides by zero below
@@ -188,12 +189,6 @@ def _joint_tests(cases: list[dict]) -> Iterator[Agreement]:
     for name, values in found.items():
         against = "mitml::testModels" if name.startswith("D1 of") else f"mice::{name}"
         yield numbers(f"{name}: statistic, df, p, riv", against, f"{len(values)} tests", values, 1e-5)
-
-
-def _likelihood_ratios(large, small) -> np.ndarray:
-    from test_fits import f
-
-    return 2 * (f._at_maximum(large) - f._at_maximum(small))
 
 
 def _pooled_determination(cases: list[dict]) -> Agreement:
