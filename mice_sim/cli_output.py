@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
-import math
 import shlex
 import signal
 import sys
@@ -13,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,7 +41,9 @@ class Output:
     def document(self, content: Mapping[str, Any]) -> None:
         """Print what was found as JSON, if that is asked for."""
         if self.json:
-            click.echo(json.dumps(plain(content), indent=1, ensure_ascii=False))
+            from mice_sim.resources import dump_json
+
+            click.echo(dump_json(content))
 
 
 def for_scripts(keys: str) -> Callable[[Callable], Callable]:
@@ -63,20 +61,6 @@ def for_scripts(keys: str) -> Callable[[Callable], Callable]:
         return wrapped
 
     return add
-
-
-def plain(value: Any) -> Any:
-    """Return content as JSON has it, which knows no NaN and no infinity."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = vars(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [plain(one) for one in value]
-    if isinstance(value, Path):
-        return str(value)
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def warn(text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from mice_sim.data.files import read_raw
 from mice_sim.data.schema import lay_on
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.people import People, read_people
+from mice_sim.resources import dump_json, plain
 
 RATE = 0.05
 SECTIONS = ("utility", "disclosure")
@@ -72,7 +72,7 @@ class Assessment:
 
     def to_json(self, path: Path | str, public: bool = False) -> Path:
         """Write the findings for programs; `public` as for `to_html`."""
-        Path(path).write_text(json.dumps(self.to_dict(public), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(path).write_text(dump_json(self.to_dict(public)) + "\n", encoding="utf-8")
         return Path(path)
 
     def to_dict(self, public: bool = False) -> dict[str, Any]:
@@ -86,21 +86,11 @@ class Assessment:
         }  # fmt: skip
         if not public:
             content["records at risk"] = self.safe.risks.reset_index().to_dict("records")
-        return _plain(content)
+        return plain(content)
 
     def __repr__(self) -> str:
         shown = [f"{f.verdict}: {f.sentence}" for f in self.all_findings if f.verdict != "ok"]
         return "\n".join([f"{self.headline}.", *shown])
-
-
-def _plain(value: Any) -> Any:
-    """Return content as JSON has it, which knows no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and value != value else value
 
 
 def assess(

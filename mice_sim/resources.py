@@ -1,7 +1,11 @@
-"""Files that live beside the package in a checkout and inside it in a wheel; YAML, read and written fast."""
+"""Files that live beside the package in a checkout and inside it in a wheel; YAML and JSON, read and written."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,25 @@ def read_yaml(path: Path) -> Any:
 def dump_yaml(content: Any) -> str:
     """Return content as YAML, keys in their order."""
     return yaml.dump(content, sort_keys=False, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+
+
+def dump_json(content: Any) -> str:
+    """Return content as JSON, keys in their order."""
+    return json.dumps(plain(content), indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Return content as JSON has it, which knows no NaN and no infinity."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(one) for one in value]
+    if isinstance(value, Path):
+        return str(value)
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 # ---- files that people write, whose mistakes are theirs to mend
