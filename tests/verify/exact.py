@@ -199,6 +199,8 @@ def _pooled_determination(cases: list[dict]) -> Agreement:
     for case in cases:
         for adjusted in (False, True):
             theirs = case["r2"]["adjusted" if adjusted else "plain"]
+            if theirs["estimate"] is None:
+                continue  # mice takes the root of a negative adjusted R²
             # mice takes 1.96 for the normal quantile; a negative lower limit it squares.
             frame = f.pool_r_squared(fitted(case), adjusted, level=2 * ndtr(1.96) - 1)
             names = ["estimate", "ci_upper", "fmi"]
