@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 
 from mice_sim.cli import main
 from mice_sim.errors import MiceSimError
+from mice_sim.report.build import build_sweep
 from mice_sim.resources import resource
 from mice_sim.study import analyses
 from mice_sim.study.config import Execution, StudyConfig, compose, stored_config
@@ -482,6 +485,20 @@ def test_a_point_of_a_sweep_is_the_study_run_alone(sweep, tmp_path):
     point = frame[(frame["synthesis.m"] == 4) & (frame["synthesis.minbucket"] == 5)]
     assert list(frame)[:2] == ["synthesis.minbucket", "synthesis.m"]
     pd.testing.assert_frame_equal(point.iloc[:, 2:].reset_index(drop=True), measured(alone))
+
+
+def test_a_number_of_a_sweep_leads_to_the_rows_of_its_point(sweep):
+    folder = sweep[0].base.directory
+    page = build_sweep(folder).read_text(encoding="utf-8")
+    links = {(unquote(page), row) for page, row in re.findall(r'href="([^"#]+)#(rows-\d+)"', page)}
+    pages = {name: (folder / name).read_text(encoding="utf-8") for name, _ in links}
+    assert len(pages) == 4
+    assert all(f'id="{row}"' in pages[name] for name, row in links)
+    labels = "".join(f'<th scope="row"[^>]*>{text}</th>' for text in ("x1", "5", "4", "synthetic"))
+    cells = re.search(labels + '<td><a href="([^"#]+)#(rows-[0-9]+)">', page)
+    assert unquote(cells[1]) == "points/synthesis.m=4,synthesis.minbucket=5/rows.html"
+    row = re.search(rf'<tr id="{cells[2]}".*', pages[unquote(cells[1])])[0]
+    assert 'data-source="synthetic" data-term="x1" data-statistic="estimate"' in row
 
 
 def test_points_are_compared_along_each_axis_on_the_same_samples(sweep):

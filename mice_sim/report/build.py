@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -16,8 +17,8 @@ from mice_sim.report.html import render
 from mice_sim.report.latex import DOCUMENT, to_document, to_latex
 from mice_sim.report.performance import performance_figures, performance_tables
 from mice_sim.report.referee import Verdict
-from mice_sim.report.rows import rows_behind
-from mice_sim.report.simulation import replicates
+from mice_sim.report.rows import Rows, rows_behind
+from mice_sim.report.simulation import replicates, short
 from mice_sim.report.style import Drawing, write
 from mice_sim.report.tables import report_tables, write_tables
 from mice_sim.report.word import write_word
@@ -75,7 +76,23 @@ def build_sweep(directory: Path) -> Path:
     if "replicates" in manifest["axes"]:
         store = max(stores, key=lambda store: len(store.records()))
         longest = _model_estimates(store, store.config())
-    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest)
+    rows = _rows_of_points(manifest, frame, stores)
+    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest, rows)
+
+
+def _rows_of_points(
+    manifest: Mapping[str, Any], frame: pd.DataFrame, stores: Sequence[Store]
+) -> dict[tuple[str, ...], Rows]:
+    """Write the page of rows of every point; return the rows by the axes' values as they are shown."""
+    axes, found = list(manifest["axes"]), {}
+    points = frame[axes].drop_duplicates().itertuples(index=False, name=None)
+    for point, store in zip(points, stores, strict=True):
+        shown, config = tuple(map(short, point)), store.config()
+        summary = summarise(store, config["replicates"], config["synthesis"]["m"])
+        page = quote(f"points/{store.directory.name}/{sweeps.ROWS}")
+        found[shown] = rows_behind(store, summary, config["replicates"], page)
+        sweeps.write_point(store.directory, manifest["study"], dict(zip(axes, shown, strict=True)), found[shown])
+    return found
 
 
 def build_paper(directory: Path, form: str) -> Path:

@@ -59,7 +59,6 @@ def render(
             certificate=_json(directory / CERTIFICATE),
             groups=groups,
             rows=rows,
-            filter=rows.example(),
             published=_Published(verdict.agreement),
             figures=[
                 (drawing, inline_svg(directory / "figures" / f"{drawing.name}.svg", drawing)) for drawing in drawings

@@ -40,12 +40,14 @@ class PerformanceTable:
     head: tuple[tuple[str, str], ...]
     rows: tuple[tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]], ...]
 
-    def anchor(self, rows: Rows | None, labels: Sequence[str], column: int) -> int | None:
-        """Return where the row behind a cell stands on the page of a study, if it is on it."""
-        if rows is None:
+    def link(self, rows: Mapping[tuple[str, ...], Rows], labels: Sequence[str], column: int) -> str | None:
+        """Return the address of the row behind a cell; `rows` are those of every point, () is the one of a study."""
+        several = self.stub[1] == "Statistic"
+        behind = rows.get(tuple(labels[1 + several : -1]))
+        if behind is None:
             return None
-        statistic = labels[1] if self.stub[1] == "Statistic" else "estimate"
-        return rows.anchor(self.name, labels[-1], labels[0], self.measures[column], statistic)
+        statistic = labels[1] if several else "estimate"
+        return behind.link(self.name, labels[-1], labels[0], self.measures[column], statistic)
 
 
 def performance_tables(frame: pd.DataFrame, axes: Sequence[str] = ()) -> list[PerformanceTable]:

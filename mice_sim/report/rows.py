@@ -47,20 +47,23 @@ class Behind:
 
 
 class Rows:
-    """The rows behind a study: `groups` by analysis for the page, and where a number's row stands on it."""
+    """The rows behind a study: `groups` by analysis for the page, and where a number's row stands.
 
-    def __init__(self, groups: Mapping[str, list[Behind]]):
-        self.groups = groups
+    page : the address of the page that has the rows, empty for the one on which the numbers are.
+    """
+
+    def __init__(self, groups: Mapping[str, list[Behind]], page: str = ""):
+        self.groups, self.page = groups, page
         self._at = {(name, b.source, b.term, b.statistic): b.number for name, rows in groups.items() for b in rows}
 
-    def anchor(self, analysis: str, source: str, term: str, number: str, statistic: str = "") -> int | None:
-        """Return where the row behind a number stands, None if no replicate has one, as for the original data's own.
+    def link(self, analysis: str, source: str, term: str, number: str, statistic: str = "") -> str | None:
+        """Return the address of the row behind a number, None if no replicate has one, as for the original data's own.
 
         `number` is a column of a table or a measure; `statistic` what the measure is of, if it is one.
         """
         candidates = (MADE_OF.get(number), statistic or number)
         found = (self._at.get((analysis, source, term, name)) for name in candidates if name)
-        return next((anchor for anchor in found if anchor is not None), None)
+        return next((f"{self.page}#rows-{row}" for row in found if row is not None), None)
 
     def example(self) -> dict[str, str]:
         """Return the labels of the first row, for the line of code that reads rows."""
@@ -68,7 +71,7 @@ class Rows:
         return {"analysis": name, "source": first.source, "term": first.term, "statistic": first.statistic}
 
 
-def rows_behind(store: Store, summary: Summary, replicates: int) -> Rows:
+def rows_behind(store: Store, summary: Summary, replicates: int, page: str = "") -> Rows:
     """Return the rows behind the numbers of the replicates 0..replicates−1, in two passes of flat memory."""
     least, least_at, most, most_at = _extremes(store, replicates)
     bars = _histograms(store, replicates, least, most)
@@ -82,7 +85,7 @@ def rows_behind(store: Store, summary: Summary, replicates: int) -> Rows:
                     int(least_at[i]), numbers[3], int(most_at[i]), _path(bars[i]),
                 )
             )  # fmt: skip
-    return Rows(groups)
+    return Rows(groups, page)
 
 
 def _extremes(store: Store, replicates: int) -> tuple[np.ndarray, ...]:

@@ -15,11 +15,13 @@ from mice_sim.report.grids import heat, nested_loop
 from mice_sim.report.html import environment, inline_svg
 from mice_sim.report.performance import explained, failures, performance_tables
 from mice_sim.report.replicates import mcse_budget
+from mice_sim.report.rows import Rows
 from mice_sim.report.simulation import forest, lolly, short, telling_term
 from mice_sim.report.style import Drawing, listed, normal_quantile, percent, write
 from mice_sim.report.tables import fixed, header
 
 LOOPED = ("bias", "emp_se", "coverage")
+ROWS = "rows.html"
 MOST_POINTS = 12  # that a figure with a row for each can show
 
 
@@ -31,6 +33,7 @@ def build_sweep(
     comparisons: pd.DataFrame,
     level: float | None = None,
     longest: Mapping[str, pd.DataFrame] | None = None,
+    rows: Mapping[tuple[str, ...], Rows] | None = None,
 ) -> Path:
     """Write tables/, figures/ and report.html of a sweep; return the page's path.
 
@@ -38,8 +41,9 @@ def build_sweep(
     comparisons : differences between points (axes, source, analysis, term, statistic, measure, difference, mcse,
     unpaired, ratio), where ratio is the unpaired error over the paired one. level : of the confidence intervals and of
     the Monte Carlo intervals; without it, that of the frame's coverages. longest : of a sweep over the number of
-    replicates, the `replicate_estimates` of the largest point by analysis; their Monte Carlo errors are drawn. Raises
-    MiceSimError if an axis has no column or the level is not known.
+    replicates, the `replicate_estimates` of the largest point by analysis; their Monte Carlo errors are drawn. rows :
+    those behind the numbers, by the axes' values as they are shown. Raises MiceSimError if an axis has no column or
+    the level is not known.
     """
     directory, axes = Path(directory), list(axes)
     for axis in axes:
@@ -59,6 +63,7 @@ def build_sweep(
         pairing=_pairing(comparisons, level),
         level=percent(level),
         tables=performance_tables(frame, axes),
+        rows=rows or {},
         failures=failures(frame),
         figures=[(d, inline_svg(directory / "figures" / f"{d.name}.svg", d)) for d in drawings],
     )  # fmt: skip
@@ -78,6 +83,14 @@ def _facts(axes: Sequence[str], frame: pd.DataFrame) -> list[tuple[str, str]]:
     points = len(frame[axes].drop_duplicates())
     values = [(axis, ", ".join(map(short, dict.fromkeys(frame[axis])))) for axis in axes]
     return [("Points", str(points)), ("Replicates a point", f"{int(frame['n'].max())}"), *values]
+
+
+def write_point(folder: Path, title: str, values: Mapping[str, str], rows: Rows) -> None:
+    """Write the page of the rows behind a point's numbers, ROWS in its folder; `values` are those of the axes."""
+    page = environment().get_template("point.html").render(
+        title=title, point=folder.name, facts=list(values.items()), rows=rows
+    )  # fmt: skip
+    (folder / ROWS).write_text(page, encoding="utf-8")
 
 
 # ---- what pairing saves
