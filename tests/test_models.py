@@ -330,6 +330,21 @@ def test_every_model_finds_the_coefficients_that_its_data_were_drawn_with():
 
 
 @pytest.mark.parametrize(
+    ("model", "seed", "theirs"),
+    [  # glm(y ~ x, family) in R: coefficients, and standard errors
+        ("glm.inverse.gaussian", 0, [[1.353948, 0.581891], [0.4975809, 0.2191992]]),  # statsmodels stops
+        ("glm.gamma", 10, [[0.6545824, 0.3134195], [0.1544113, 0.08965362]]),  # it goes on with negative means
+    ],
+)
+def test_a_fit_that_leaves_the_range_of_its_link_is_begun_within_it(model, seed, theirs):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=20).round(1)
+    y = rng.wald(1 / np.sqrt(np.maximum(1 + 0.8 * x, 0.05)), 1).round(2) + 0.01
+    found = fit(model, "y ~ x", Table.from_pandas(pd.DataFrame({"x": x, "y": y})))
+    assert np.stack([found.estimate, np.sqrt(found.variance)]) == pytest.approx(np.array(theirs), rel=2e-6)
+
+
+@pytest.mark.parametrize(
     ("model", "formula", "weights", "culprit"),
     [
         ("possion", "hgt ~ age", None, "did you mean 'poisson'"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -99,7 +100,7 @@ def fit(
         warnings.simplefilter("always")
         try:
             model = _build(specification, rows.y, pd.DataFrame(rows.x, columns=list(formula.names)), given)
-            result = model.fit(**specification.fit)
+            result = _fitted(model, specification)
             estimate = np.asarray(result.params, dtype=float)
             step = _newton_step(model, estimate) if specification.model in _SMOOTH else np.zeros_like(estimate)
             estimate = estimate + step
@@ -124,6 +125,43 @@ def _build(specification: Specification, y: np.ndarray, x: pd.DataFrame, given: 
         link = None if specification.link is None else getattr(sm.families.links, specification.link)()
         family = {"family": getattr(sm.families, specification.family)(link=link)}
     return getattr(sm, specification.model)(y, x, **family, **given)
+
+
+def _fitted(model: Any, specification: Specification) -> Any:
+    """Return the model's fit; a GLM's that left the range of its link is begun again within it."""
+    if specification.model != "GLM":
+        return model.fit(**specification.fit)
+    with suppress(ValueError):
+        result = model.fit(**specification.fit)
+        if np.isfinite(_deviance(model, result.params)):
+            return result
+    return model.fit(start_params=_within_range(model), **specification.fit)
+
+
+def _deviance(model: Any, coefficients: np.ndarray) -> float:
+    """Return the deviance, infinite where a mean is not positive: statsmodels goes on from there, to a wrong end."""
+    mean = model.predict(coefficients)
+    inside = np.isfinite(mean).all() and (mean > 0).all()
+    return float(model.family.deviance(model.endog, mean, model.var_weights)) if inside else np.inf
+
+
+def _within_range(model: Any, steps: int = 100) -> np.ndarray:
+    """Return coefficients near the maximum of a GLM: scoring from equal means, by steps halved until they ascend.
+
+    Where a link's inverse has values for some linear predictors only, whole steps may leave these (Marschner 2011, The
+    R Journal 3(2), 12-15).
+    """
+    equal = np.full(model.endog.size, float(model.family.link(model.endog.mean())))
+    now = np.linalg.lstsq(model.exog, equal, rcond=None)[0]
+    least = _deviance(model, now)
+    for _ in range(steps):
+        step = np.linalg.solve(-model.hessian(now, scale=1.0, observed=False), model.score(now, scale=1.0))
+        tried = ((new, _deviance(model, new)) for new in (now + step / 2**halved for halved in range(30)))
+        new, reached = next(((new, reached) for new, reached in tried if reached < least), (now, least))
+        if least - reached <= 1e-10 * least:
+            break
+        now, least = new, reached
+    return now
 
 
 def _has_converged(result: Any, said: list[warnings.WarningMessage], limit: float) -> bool:
