@@ -86,6 +86,14 @@ from .report.utility import (
 from .sklearn import (
     MiceImputer as MiceImputer,
 )
+from .studies import (
+    Study as Study,
+    Sweep as Sweep,
+    read_study as read_study,
+    read_sweep as read_sweep,
+    run_study as run_study,
+    run_sweep as run_sweep,
+)
 from .synthesis.methods import (
     Method as Method,
     register_method as register_method,

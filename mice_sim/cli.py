@@ -188,11 +188,9 @@ def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, out
     point can't run. On Slurm the command submits what is missing and returns with exit code 4; see
     `mice-sim status` and `mice-sim collect`.
     """
-    from mice_sim.report.published import load_published
+    from mice_sim.studies import check_study, start_study
     from mice_sim.study.config import compose
-    from mice_sim.study.run import run_study
     from mice_sim.study.sweep import read_sweep, run_sweep
-    from mice_sim.study.targets import run_until
 
     signal.signal(signal.SIGTERM, terminate)
     import_seconds = time.process_time()
@@ -204,18 +202,10 @@ def run(overrides: tuple[str, ...], config_dir: Path | None, multirun: bool, out
         _end_sweep(sweep.base.study, folder, points, out)
         return
     config = compose(overrides, config_dir)
-    if config.sweep:
-        raise MiceSimError(f"This study is a sweep over {', '.join(config.sweep)}; run it with -m, or add sweep={{}}.")
-    if config.report["published"]:
-        with config.written.pointing():  # a wrong name should not show after the last replicate
-            load_published(config.report["published"])
-    missed: dict[str, float] = {}
+    check_study(config)
     with keeping(lambda: _kept(config.directory)):
         with Bar(_watched(config, out)) as update:
-            if config.until:
-                done, missed = run_until(config, update)
-            else:
-                done = run_study(config, update)
+            done, missed = start_study(config, update)
         reported = {} if done.submitted else _report(config.directory, out)
     named = {"study": config.study, "directory": config.directory}
     out.document({**named, **vars(done), "unmet": missed, **reported})
@@ -569,24 +559,18 @@ def benchmark(
 
 def _report(directory: Path, out: Output) -> dict[str, Any]:
     """Write the report and show it; return where it is and, of a study, its verdict."""
-    from mice_sim.report.build import build, build_sweep
-    from mice_sim.report.referee import judge
     from mice_sim.report.terminal import show
+    from mice_sim.studies import read_study, read_sweep
     from mice_sim.study.config import is_sweep
-    from mice_sim.study.store import Store
-    from mice_sim.study.summary import summarise
 
     if is_sweep(directory):
-        page = build_sweep(directory)
+        page = read_sweep(directory).report()
         out.say(f"Report     {page}")
         return {"report": page}
-    store = Store(directory)
-    config = store.config()
-    summary = summarise(store, config["replicates"], config["synthesis"]["m"])
-    verdict = judge(summary, config)
-    build(directory, verdict, summary)
-    show(out.console, summary, config, verdict, directory)
-    return {"report": directory / "report.html", "agrees": verdict.agrees, "headline": verdict.headline}
+    study = read_study(directory)
+    page, verdict = study.report(), study.verdict
+    show(out.console, study.summary, study.config, verdict, directory)
+    return {"report": page, "agrees": verdict.agrees, "headline": verdict.headline}
 
 
 for command in (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE, FIGURE = ROOT / "docs" / "architecture.md", ROOT / "docs" / "figures" / "rooms.svg"
-DOORS = ("api", "synthesizer", "people", "release", "mids", "sklearn")
+DOORS = ("api", "synthesizer", "people", "release", "studies", "mids", "sklearn")
 COMMANDS = ("cli", "benchmark")  # the beginnings of their names
 EVERYWHERE = {"errors", "resources", "streams", "__init__"}  # which any room may import
 

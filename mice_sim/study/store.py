@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mice_sim.errors import MiceSimError
+from mice_sim.errors import MiceSimError, nearest
 from mice_sim.resources import dump_yaml
 from mice_sim.study.config import StudyConfig, is_sweep, read_stored, stored_config
 from mice_sim.study.rows import Failure, Layout, ReplicateRows
@@ -206,6 +206,23 @@ class Store:
             values = [opened[where[r]][1][i] for r, i in zip(numbers, rows, strict=True)]
             variances = [opened[where[r]][2][i] for r, i in zip(numbers, rows, strict=True)]
             yield np.array(numbers), np.array(values), np.array(variances)
+
+    def rows(self, replicates: int, **labels: str) -> pd.DataFrame:
+        """Return the rows of the replicates 0..replicates−1 that bear these labels: replicate, LABELS, value."""
+        layout = self.labels()
+        for name, text in labels.items():
+            if name not in LABELS:
+                raise MiceSimError(f"Rows have no label '{name}'{nearest(name, LABELS)}")
+            known = list(layout[name].unique())
+            if text not in known:
+                raise MiceSimError(f"No row has the {name} '{text}'{nearest(text, known)}")
+        chosen = layout[(layout[list(labels)] == pd.Series(labels, dtype=object)).all(axis=1)]
+        frames = []
+        for numbers, values, _ in self.blocks(replicates):
+            told = {label: np.tile(chosen[label].to_numpy(dtype=object), len(numbers)) for label in LABELS}
+            rows = {"replicate": np.repeat(numbers, len(chosen)), **told, "value": values[:, chosen.index].ravel()}
+            frames.append(pd.DataFrame(rows))
+        return pd.concat(frames, ignore_index=True)
 
     def replicate(self, number: int) -> np.ndarray:
         """Return the values of one stored replicate."""

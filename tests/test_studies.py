@@ -1,0 +1,120 @@
+"""Studies from Python: what is run is what the command runs, and what comes back is what is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from pandas.testing import assert_frame_equal
+
+import mice_sim as ms
+from mice_sim import MiceSimError
+from mice_sim.analysis import Statistics
+from mice_sim.cli import main
+from mice_sim.study.analyses import STATISTICS
+
+NORMAL = ("data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "synthesis.m=2", "replicates=6",
+          "execution=serial")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return ms.run_study(*NORMAL, "study=small", f"output={tmp_path_factory.mktemp('study')}")
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    return ms.run_sweep(*NORMAL, "study=sets", "synthesis.m=2,3", f"output={tmp_path_factory.mktemp('sweep')}")
+
+
+def test_a_study_run_from_python_is_the_one_that_the_command_runs(study, tmp_path):
+    result = CliRunner().invoke(main, ["run", *NORMAL, "study=small", f"output={tmp_path}", "--quiet"])
+    assert result.exit_code == 0, result.output
+    other = ms.read_study(tmp_path)
+    assert_frame_equal(study.rows(), other.rows())
+    assert study.report() == study.directory / "report.html"
+    for table in ("performance.csv", "linear.md"):
+        assert (study.directory / "tables" / table).read_bytes() == (tmp_path / "tables" / table).read_bytes()
+    assert repr(study) == f"Study 'small' in {study.directory}: 6 of 6 replicates, none with failures"
+
+
+def test_rows_are_chosen_by_their_labels(study):
+    chosen = study.rows(analysis="linear", source="synthetic", term="x1", statistic="estimate")
+    everything = study.rows()
+    assert chosen["replicate"].tolist() == list(range(6))
+    wanted = {"source": "synthetic", "analysis": "linear", "term": "x1", "statistic": "estimate"}
+    same = everything[(everything[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    assert_frame_equal(chosen, same.reset_index(drop=True))
+    estimates = study.estimates("linear").query("source == 'synthetic' and term == 'x1'")
+    assert np.array_equal(estimates["estimate"], chosen["value"])
+
+
+def test_numbers_of_a_study_belong_together(study):
+    bias = study.performance.query("measure == 'bias' and term == 'x1' and source == 'synthetic'")["estimate"].item()
+    found = study.estimates("linear").query("source == 'synthetic' and term == 'x1'")
+    assert bias == pytest.approx((found["estimate"] - found["truth"]).mean())
+    assert study.failures.empty
+    assert study.verdict.agrees is None
+    assert (study.compare(study)["difference"].dropna() == 0).all()
+
+
+def test_a_sweep_is_its_points(sweep):
+    assert repr(sweep) == f"Sweep 'sets' in {sweep.directory}: 2 points"
+    assert list(sweep.points) == ["synthesis.m=2", "synthesis.m=3"]
+    alone = sweep.points["synthesis.m=3"].performance
+    part = sweep.performance[sweep.performance["synthesis.m"] == 3].drop(columns="synthesis.m")
+    assert_frame_equal(part.reset_index(drop=True), alone)
+    paired = sweep.points["synthesis.m=3"].compare(sweep.points["synthesis.m=2"])
+    told = sweep.comparisons.merge(paired, on=["source", "analysis", "term", "statistic", "measure"])
+    assert np.array_equal(told["difference_x"], told["difference_y"])
+    assert sweep.report() == sweep.directory / "report.html"
+    assert ms.read_sweep(sweep.directory).points.keys() == sweep.points.keys()
+
+
+def test_a_run_goes_on_until_its_targets_are_met(tmp_path):
+    given = [text for text in NORMAL if not text.startswith("replicates")]
+    until = "+until={batch: 5, emp_se: 0.05}"
+    found = ms.run_study(*given, "replicates=100", f"output={tmp_path}", until)
+    assert found.config["replicates"] < 100
+    assert found.performance.query("measure == 'emp_se' and source == 'synthetic'")["mcse"].max() <= 0.05
+
+
+def test_what_fails_is_told(tmp_path, monkeypatch):
+    def fragile(columns, values):
+        if values[0].max() > 2.2:
+            raise MiceSimError("It broke.")
+        return Statistics(("largest",), {"value": values[:1].max(axis=1)})
+
+    monkeypatch.setitem(STATISTICS, "fragile", fragile)
+    given = ("~analysis.linear", "+analysis.fragile={kind: fragile}", "+pooling.fragile=mean", "data.rows=10")
+    found = ms.run_study(*NORMAL, f"output={tmp_path}", *given)
+    assert set(found.failures["error"]) == {"MiceSimError: It broke."}
+    assert set(found.failures["analysis"]) == {"fragile"}
+    largest = found.rows(analysis="fragile", source="sample").set_index("replicate")["value"]
+    failed = found.failures.query("source == 'sample'")["replicate"]
+    assert 0 < len(failed) < 6
+    assert sorted(failed) == sorted(largest.index[largest.isna()])
+    assert repr(found).endswith(f"{found.failures['replicate'].nunique()} with failures")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda study, sweep: study.rows(sauce="synthetic"), "no label 'sauce'; did you mean 'source'"),
+        (lambda study, sweep: study.rows(term="x7"), "No row has the term 'x7'; known are"),
+        (
+            lambda study, sweep: study.estimates("liner"),
+            "no analysis 'liner' among its estimates; did you mean",
+        ),
+        (lambda study, sweep: ms.read_study(sweep.directory), "holds a sweep; name one of its points"),
+        (lambda study, sweep: ms.read_study("nowhere"), "nowhere holds no study; run one first"),
+        (lambda study, sweep: ms.read_sweep(study.directory), "holds no sweep; run one first"),
+        (lambda study, sweep: ms.run_study("experiment=tree_size"), "is a sweep over .* or run_sweep"),
+        (lambda study, sweep: ms.run_sweep(*NORMAL), "There is nothing to sweep"),
+        (lambda study, sweep: ms.run_study(*NORMAL, "report.published=smith"), "no published study 'smith'"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(study, sweep, call, words):
+    with pytest.raises(MiceSimError, match=words):
+        call(study, sweep)
