@@ -185,17 +185,18 @@ def draws_z(key: str, name: str, options: dict, predictors: tuple[str, ...], num
     drawn, theirs = draws(METHODS[name](**options), y, X, wanted, number), R["methods"][key]
     first = wanted.matrix()[:, 0] - wanted.matrix()[:, 0].mean()
     each = np.column_stack([drawn.mean(axis=1), drawn.std(axis=1, ddof=1), drawn @ first / (first @ first)])
-    summaries = (list(theirs[f"summary_{part}"].values()) for part in ("mean", "sd"))
-    return np.concatenate(
-        [moments_z(drawn, theirs["mean"], theirs["sd"], theirs["draws"]), moments_z(each, *summaries, theirs["draws"])]
-    )
+    moments = ("mean", "sd", "kurtosis")
+    summaries = (list(theirs[f"summary_{moment}"].values()) for moment in moments)
+    rows = (theirs[moment] for moment in moments)
+    return np.concatenate([moments_z(drawn, *rows, theirs["draws"]), moments_z(each, *summaries, theirs["draws"])])
 
 
-def moments_z(drawn: np.ndarray, mean: list, sd: list, number: int) -> np.ndarray:
+def moments_z(drawn: np.ndarray, mean: list, sd: list, kurtosis: list, number: int) -> np.ndarray:
     """Return the z of means and standard deviations of the columns beside R's over `number` draws."""
     centred = drawn - drawn.mean(axis=0)
     own = np.sqrt((centred**2).mean(axis=0))
-    kurtosis = (centred**4).mean(axis=0) / own**4
+    # The larger of both, as one of them may never have drawn what is rare and far away.
+    kurtosis = np.maximum((centred**4).mean(axis=0) / own**4, kurtosis)
     z_mean = (drawn.mean(axis=0) - mean) / np.sqrt(own**2 / len(drawn) + np.square(sd) / number)
     # Var(log sd) ≈ (kurtosis − 1) / 4n.
     z_sd = np.log(own / sd) / np.sqrt((kurtosis - 1) / 4 * (1 / len(drawn) + 1 / number))

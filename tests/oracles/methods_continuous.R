@@ -7,9 +7,9 @@
 #   selected  the same where large y are missing, for ri
 #   exact     least squares of lm: coefficients, SSR, V = (X'X)^-1, predictions of the drawn rows, those with natural
 #             splines, and pmm's five nearest donors (numbered from 1) at matchtype 0
-#   methods   by method and options: over many draws, the mean and standard deviation of each drawn row, and the mean
-#             and standard deviation of three summaries of a draw (mean, sd, slope on the first predictor); for
-#             methods that copy a donor, how often each donor (column) went to the first three drawn rows
+#   methods   by method and options: over many draws, the mean, standard deviation and kurtosis of each drawn row, and
+#             of three summaries of a draw (mean, sd, slope on the first predictor); for methods that copy a donor,
+#             how often each donor (column) went to the first three drawn rows
 
 suppressPackageStartupMessages({ library(mice); library(jsonlite); library(splines) })
 directory <- commandArgs(trailingOnly = TRUE)[1]
@@ -37,6 +37,7 @@ selected_x <- round(cbind(a = quantiles[, 1] + 10, b = 3 * quantiles[, 2] + quan
 selected_y <- round(2 + .8 * selected_x[, "a"] - .5 * selected_x[, "b"] + quantiles[, 3], 3)
 selected <- pnorm(quantiles[, 4]) < plogis(1 - .4 * (selected_y - 10))
 
+kurtosis <- function(v) { v <- v - mean(v); if (all(v == 0)) 1 else mean(v^4) / mean(v^2)^2 }
 summarise <- function(draws, method, ..., target = y, predictors = x, rows = fitted, copies = FALSE) {
   draw <- getFromNamespace(paste0("mice.impute.", method), "mice")
   arguments <- list(target, rows, predictors, ...)  # inside replicate(), ... would be its own
@@ -44,7 +45,8 @@ summarise <- function(draws, method, ..., target = y, predictors = x, rows = fit
   first <- predictors[!rows, 1]
   each <- apply(drawn, 2, function(d) c(mean = mean(d), sd = sd(d), slope = cov(d, first) / var(first)))
   result <- list(draws = draws, mean = rowMeans(drawn), sd = apply(drawn, 1, sd),
-                 summary_mean = as.list(rowMeans(each)), summary_sd = as.list(apply(each, 1, sd)))
+                 kurtosis = apply(drawn, 1, kurtosis), summary_mean = as.list(rowMeans(each)),
+                 summary_sd = as.list(apply(each, 1, sd)), summary_kurtosis = as.list(apply(each, 1, kurtosis)))
   if (copies) result$donors <- t(sapply(1:3, function(i) sapply(target[rows], function(v) sum(drawn[i, ] == v))))
   result
 }
