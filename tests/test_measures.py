@@ -416,6 +416,14 @@ def test_performance_is_a_tidy_frame_of_all_measures():
     assert "relative_bias" not in set(frame.query("term == 'z'")["measure"])  # its truth is 0
 
 
+@pytest.mark.parametrize("zero", [0.0, -3e-17])
+def test_a_truth_that_is_0_but_for_rounding_has_no_relative_bias(zero):
+    frame = performance(Memory(250, seed=2), settings(linear={"x": zero, "z": 1e-4}))
+    found = frame.query("analysis == 'linear' and measure == 'relative_bias'")
+    assert found["term"].unique() == ["z"]
+    assert (found["n"] == 250).all()
+
+
 def test_precision_is_relative_to_the_sample_or_the_named_source():
     store = Memory(250, seed=2)
     one, other = (store.column(source, "linear", "x", "estimate") for source in ("sample", "synthetic"))

@@ -39,6 +39,8 @@ class Draws:
 
 # ---- variables and their moments
 
+ROUNDING = 1e-9  # a truth that is smaller than this share of an error is 0, computed
+
 Values = dict[str, np.ndarray]  # variables by name, each (replicates, cells), NaN where missing
 
 
@@ -49,7 +51,7 @@ def variables(draws: Draws, level: float) -> Values:
     return {
         "estimate": draws.estimate,
         "error": error,
-        "error_share": error / np.where(draws.truth == 0, np.nan, draws.truth),
+        "error_share": error / np.where(np.abs(draws.truth) > ROUNDING * np.abs(error), draws.truth, np.nan),
         "squared_error": error**2,
         "variance": draws.std_error**2,
         "covered": covered(draws.lower, draws.upper, draws.truth),
