@@ -139,8 +139,6 @@ def run_study(*overrides: str, config_dir: str | Path | None = None) -> Study:
     overrides : key=value pairs of Hydra over the files of conf/, such as "experiment=volker_vink_2021",
     "replicates=50". config_dir : a folder of your own with the same groups as conf/.
 
-    Methods, analyses and models that only this process knows need "execution=serial".
-
     Returns
     -------
     The study; its `report` writes tables, figures and page.

@@ -117,6 +117,7 @@ TABLES: dict[str, tuple[Path, Path, Callable[[dict], str]]] = {
     ),
     "peers": (ROOT / "docs" / "performance.md", BENCHMARK, lambda s: peers(s["peers"])),
     "study": (ROOT / "docs" / "performance.md", BENCHMARK, lambda s: study(s["study"])),
+    "times": (ROOT / "README.md", BENCHMARK, lambda s: study(s["study"])),
 }
 
 

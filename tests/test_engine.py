@@ -389,9 +389,10 @@ def test_a_method_of_ones_own_is_used_by_name_with_its_options(boys):
 
 
 @pytest.mark.usefixtures("shift")
-def test_a_methods_name_can_be_taken_once():
-    with pytest.raises(MiceSimError, match="'shift' already"):
-        methods.register_method("shift", Shift)
+def test_ones_own_method_can_be_replaced_and_the_packages_can_not():
+    methods.register_method("shift", Shift)
+    with pytest.raises(MiceSimError, match="The package has a method 'cart'; choose another name"):
+        methods.register_method("cart", Shift)
 
 
 def test_columns_keep_labels_that_are_no_strings():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,6 +100,90 @@ def test_what_fails_is_told(tmp_path, monkeypatch):
     assert 0 < len(failed) < 6
     assert sorted(failed) == sorted(largest.index[largest.isna()])
     assert repr(found).endswith(f"{found.failures['replicate'].nunique()} with failures")
+
+
+# ---- what is one's own
+
+SCRIPT = """
+import sys
+from dataclasses import dataclass
+import numpy as np
+import mice_sim as ms
+
+SHARE = 0.5
+
+def between(a, b):
+    return SHARE * a + (1 - SHARE) * b
+
+@dataclass(frozen=True)
+class Between(ms.Method):
+    kinds = ("continuous",)
+
+    def fit(self, y, X, rng):
+        return Fitted(y.observed)
+
+@dataclass(frozen=True)
+class Fitted:
+    values: np.ndarray
+
+    def draw(self, X, rng):
+        return between(*rng.choice(self.values, (2, X.rows.size)))
+
+ms.register_method("between", Between)
+study = ms.run_study(*sys.argv[1:])
+print(study.rows()["value"].to_numpy().tobytes().hex())
+"""
+
+
+def test_ones_own_method_runs_on_all_cores_and_its_code_is_part_of_the_study(tmp_path):
+    def run(name: str, script: str, engine: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "script.py").write_text(script)
+        given = [*NORMAL, "synthesis=sequential", "synthesis.method={x1: sample, x2: between, y: cart}",
+                 f"execution={engine}", "execution.chunk=2", "execution.workers=2",
+                 f"output={tmp_path / name}"]  # fmt: skip
+        command = [sys.executable, tmp_path / "script.py", *given]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+
+    serial, loky = run("a", SCRIPT, "serial"), run("b", SCRIPT, "loky")
+    assert serial.returncode == loky.returncode == 0, serial.stderr + loky.stderr
+    assert len(serial.stdout) > 1000
+    assert serial.stdout == loky.stdout
+    changed = SCRIPT.replace("SHARE = 0.5", "SHARE = 0.4")
+    refused = run("b", changed, "loky")
+    assert "holds replicates of another study (configuration.own.method.between was" in refused.stderr
+    assert run("c", changed, "loky").stdout != loky.stdout
+
+
+HASHED = """
+from mice_sim.study.own import digest
+
+LIMIT = {"a", "b", "c"}
+
+class Thing:
+    level: float = 0.5
+
+    @property
+    def half(self):
+        return self.level in {"x", "y", "z"}, LIMIT
+
+def use(n=2):
+    return [Thing().half for _ in range(n)]
+
+print(digest(use))
+"""
+
+
+def test_the_hash_of_code_depends_on_the_code_alone(tmp_path):
+    def hashed(script: str, seed: int) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+    once = hashed(HASHED, 1)
+    assert len(once.strip()) == 16
+    assert hashed(f"# another comment{HASHED}", 2) == once
+    for old, new in (('"c"}', '"d"}'), ("0.5", "0.6"), ("n=2", "n=3"), ("in {", "not in {"), ('"z"', '"w"')):
+        assert hashed(HASHED.replace(old, new), 1) != once, old
 
 
 @pytest.mark.parametrize(

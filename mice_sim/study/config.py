@@ -87,8 +87,15 @@ class StudyConfig:
         return {name: getattr(self, name) for name in names}
 
     def key(self) -> str:
-        """Return the scientific configuration as canonical JSON; workers rebuild everything from it."""
-        return json.dumps(self.scientific(), sort_keys=True)
+        """Return the scientific configuration as canonical JSON; workers rebuild everything from it.
+
+        With it go the hashes of what it uses of its user's own code, which is part of the science too.
+        """
+        from mice_sim.study import own  # what most commands can do without
+
+        science = self.scientific()
+        found = own.digests(own.used(science))
+        return json.dumps({**science, **({"own": found} if found else {})}, sort_keys=True)
 
     def to_mapping(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in _names()}

@@ -25,6 +25,7 @@ from threadpoolctl import ThreadpoolController
 
 import mice_sim
 from mice_sim.errors import MiceSimError
+from mice_sim.study import own
 from mice_sim.study.config import Execution, StudyConfig
 from mice_sim.study.engines import ENGINES, slurm
 from mice_sim.study.replicate import replicator
@@ -91,7 +92,7 @@ class Point:
         return [self.task(tuple(self.todo[i : i + chunk])) for i in cuts]
 
     def task(self, replicates: tuple[int, ...]) -> Task:
-        return Task(self.config.key(), self.folder, replicates, self.study)
+        return Task(self.config.key(), self.folder, replicates, self.study, own.used(self.config.scientific()))
 
     @property
     def folder(self) -> str:
@@ -208,6 +209,7 @@ def work(task: Task) -> Done:
     What is finished is stored at least every minute, on SIGTERM, SIGUSR1 and Ctrl-C, and when the process
     that started this one is gone.
     """
+    own.learn(task.own)
     shared = replicator(task.key)
     study = study_hash(identity(task.key))
     if study != task.study:

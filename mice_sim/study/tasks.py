@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mice_sim.study.own import Own
 
 
 @dataclass(frozen=True)
@@ -12,13 +14,15 @@ class Task:
 
     key : the science, as `StudyConfig.key()` gives it. directory : the study's folder.
     study : the study hash; a worker whose own code gives another one refuses to run.
-    ticks : the file of a `Watch`, on this machine alone.
+    own : what the study uses beside the package, by registry and name. ticks : the file of a `Watch`, on this machine
+    alone.
     """
 
     key: str
     directory: str
     replicates: tuple[int, ...]
     study: str
+    own: Own = field(default_factory=dict)
     ticks: str = ""
 
 

@@ -120,11 +120,11 @@ __all__ = [
 def register_method(name: str, method: type[Method]) -> None:
     """Make `method` available as `method="name"`, in this process.
 
-    name : any that is not taken. method : a subclass of `Method`, a frozen dataclass. Raises MiceSimError if the name
-    is taken or it is no `Method`.
+    name : any but those of the package; one of your own is replaced. method : a subclass of `Method`, a frozen
+    dataclass. Raises MiceSimError if the package has a method of this name, or it is no `Method`.
     """
-    if name in METHODS:
-        raise MiceSimError(f"There is a method '{name}' already; choose another name.")
+    if name in METHODS and METHODS[name].__module__.startswith("mice_sim."):
+        raise MiceSimError(f"The package has a method '{name}'; choose another name.")
     if not (isinstance(method, type) and issubclass(method, Method) and dataclasses.is_dataclass(method)):
         raise MiceSimError(f"The method '{name}' must be a dataclass derived from mice_sim.Method.")
     METHODS[name] = method

@@ -1,0 +1,113 @@
+"""Methods, analyses and models that only a user's process knows: what a study uses of them is part of it.
+
+Their code counts in the study's identity, and they travel with its tasks, so that workers know them too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, MutableMapping
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+from mice_sim.analysis import MODELS
+from mice_sim.study.analyses import STATISTICS
+from mice_sim.synthesis.methods import METHODS
+
+REGISTRIES: dict[str, MutableMapping[str, Any]] = {"method": METHODS, "analysis": STATISTICS, "model": MODELS}
+
+Own = Mapping[str, Mapping[str, Any]]  # things by registry and name
+
+
+def used(science: Mapping[str, Any]) -> Own:
+    """Return what a study names of its user's own; `science` as `StudyConfig.scientific` gives it."""
+    named = set(_texts(science))
+    found = {
+        registry: {name: entries[name] for name in sorted(named & set(entries)) if not _packaged(entries[name])}
+        for registry, entries in REGISTRIES.items()
+    }
+    return {registry: things for registry, things in found.items() if things}
+
+
+def learn(own: Own) -> None:
+    """Make what came with a task known here."""
+    for registry, things in own.items():
+        REGISTRIES[registry].update(things)
+
+
+def digests(own: Own) -> dict[str, dict[str, str]]:
+    """Return the hash of each thing's code."""
+    return {registry: {name: digest(thing) for name, thing in things.items()} for registry, things in own.items()}
+
+
+def digest(thing: Any) -> str:
+    """Return a hash (16 hex digits) of the code of a function or class, and of what it uses of its own module."""
+    told = "\n".join(_told(thing, getattr(thing, "__module__", ""), set()))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts(part)
+
+
+def _packaged(thing: Any) -> bool:
+    return str(getattr(getattr(thing, "func", thing), "__module__", "")).startswith("mice_sim.")
+
+
+def _told(thing: Any, module: str, seen: set[int]) -> Iterator[str]:
+    """Yield what tells a thing from others of its kind, then what its parts tell."""
+    thing = getattr(thing, "py_func", thing)  # what numba has compiled
+    if id(thing) in seen:
+        return
+    if isinstance(thing, type | FunctionType):
+        seen.add(id(thing))
+        yield f"{thing.__module__}.{thing.__qualname__}"
+        parts = list(_parts(thing)) if thing.__module__ == module else []
+    elif isinstance(thing, CodeType):
+        yield f"{thing.co_code.hex()} {thing.co_names} {thing.co_varnames}"
+        parts = list(thing.co_consts)
+    elif isinstance(thing, np.ndarray):
+        yield hashlib.sha256(thing.tobytes()).hexdigest()
+        parts = []
+    elif isinstance(thing, frozenset | set):
+        parts = sorted(thing, key=repr)
+    elif isinstance(thing, tuple | list):
+        parts = list(thing)
+    elif isinstance(thing, Mapping):
+        parts = [part for item in thing.items() for part in item]
+    else:
+        yield repr(thing) if isinstance(thing, str | bytes | int | float | complex | None) else type(thing).__qualname__
+        parts = []
+    for part in parts:
+        yield from _told(part, module, seen)
+
+
+def _parts(thing: type | FunctionType) -> Iterator[Any]:
+    """Yield what a class or a function is made of."""
+    if isinstance(thing, FunctionType):
+        yield from (thing.__code__, thing.__defaults__, thing.__kwdefaults__)
+        yield from (cell.cell_contents for cell in thing.__closure__ or ())
+        yield from (thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__)
+        return
+    yield thing.__bases__
+    for name, value in vars(thing).items():
+        if isinstance(value, property):
+            yield value.fget
+        elif isinstance(value, staticmethod | classmethod):
+            yield value.__func__
+        elif not name.startswith("__") or isinstance(value, FunctionType) or name == "__annotations__":
+            yield value
+
+
+def _names(code: CodeType) -> list[str]:
+    """Return the names that code looks up, also inside the functions that it makes."""
+    inner = (const for const in code.co_consts if isinstance(const, CodeType))
+    return [*code.co_names, *(name for one in inner for name in _names(one))]
