@@ -23,6 +23,7 @@ class Docstrings(griffe.Extension):
 def markdown(docstring: str) -> str:
     """Return a docstring as Markdown."""
     text = re.sub(r"^(.+)\n-{3,}$", r"\n**\1**\n", docstring, flags=re.MULTILINE)
+    text = re.sub(r"^(\w+Error)\n {4}(?=\S)", r"`\1`: ", text, flags=re.MULTILINE)  # an error, and when it is raised
     return "\n\n".join(_paragraph(paragraph) for paragraph in re.split(r"\n\s*\n", text) if paragraph.strip())
 
 
