@@ -2,6 +2,9 @@
 
 from .analysis import (
     MODELS as MODELS,
+    Estimates as Estimates,
+    Statistics as Statistics,
+    register_model as register_model,
 )
 from .api import (
     impute as impute,
@@ -93,6 +96,13 @@ from .studies import (
     read_sweep as read_sweep,
     run_study as run_study,
     run_sweep as run_sweep,
+)
+from .study.analyses import (
+    register_analysis as register_analysis,
+)
+from .study.measures import (
+    Measure as Measure,
+    register_measure as register_measure,
 )
 from .synthesis.methods import (
     Method as Method,

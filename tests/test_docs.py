@@ -31,7 +31,8 @@ from mice_sim.data.schema import read_schema
 from mice_sim.origin import Origin
 from mice_sim.pooling import RULES, Moments, default_rule
 from mice_sim.report.reference import methods_page
-from mice_sim.synthesis.methods import METHODS
+from mice_sim.study.measures import MEASURES
+from mice_sim.study.own import REGISTRIES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -120,12 +121,14 @@ def tidy(output: str) -> str:
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """Run in an empty folder, and forget the methods that a page registers."""
+    """Run in an empty folder, and forget what a page registers."""
     monkeypatch.chdir(tmp_path)
-    known = dict(METHODS)
+    registries = [*REGISTRIES.values(), MEASURES]
+    known = [dict(registry) for registry in registries]
     yield
-    METHODS.clear()
-    METHODS.update(known)
+    for registry, before in zip(registries, known, strict=True):
+        registry.clear()
+        registry.update(before)
 
 
 @pytest.mark.usefixtures("elsewhere")

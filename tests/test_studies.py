@@ -17,6 +17,8 @@ from mice_sim import MiceSimError
 from mice_sim.analysis import Statistics
 from mice_sim.cli import main
 from mice_sim.study.analyses import STATISTICS
+from mice_sim.study.measures import MEASURES
+from mice_sim.study.own import learn
 
 NORMAL = ("data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "synthesis.m=2", "replicates=6",
           "execution=serial")  # fmt: skip
@@ -184,6 +186,27 @@ def test_the_hash_of_code_depends_on_the_code_alone(tmp_path):
     assert hashed(f"# another comment{HASHED}", 2) == once
     for old, new in (('"c"}', '"d"}'), ("0.5", "0.6"), ("n=2", "n=3"), ("in {", "not in {"), ('"z"', '"w"')):
         assert hashed(HASHED.replace(old, new), 1) != once, old
+
+
+@pytest.mark.parametrize(
+    ("register", "words"),
+    [
+        (lambda: ms.register_method("mine", int), "must be a dataclass derived from"),
+        (lambda: ms.register_analysis("counts", len), "The package has an analysis 'counts'; choose another name"),
+        (lambda: ms.register_analysis("copies", len), "The package has an analysis 'copies'; choose another name"),
+        (lambda: ms.register_model("linear", len), "The package has a model 'linear'; choose another name"),
+        (lambda: ms.register_model("poisson", len), "The package has a model 'poisson'; choose another name"),
+        (lambda: ms.register_measure(MEASURES["bias"]), "The package has a measure 'bias'; choose another name"),
+    ],
+)
+def test_what_can_not_be_registered_is_refused(register, words):
+    with pytest.raises(MiceSimError, match=words):
+        register()
+
+
+def test_a_worker_that_lacks_a_module_says_so():
+    with pytest.raises(MiceSimError, match="A worker has no module 'elsewhere', which your own methods use"):
+        learn(b"celsewhere\nThing\n.")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, numeric_row
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.kernels import likelihood as kernels
+from mice_sim.registry import register
 
 FROM_SCRATCH = np.zeros(0)
 
@@ -210,6 +211,17 @@ MODELS: dict[str, Callable[..., Estimates]] = {
     "mixed.logistic.agq": partial(mixed.logistic, nodes=9),
     **{name: partial(by_statsmodels.fit, name) for name in by_statsmodels.SPECIFICATIONS},
 }
+
+
+def register_model(name: str, function: Callable[..., Estimates]) -> None:
+    """Make a model available as `model="name"` and as the kind of a study's analysis, in this process.
+
+    name : any but those of the package; one of your own is replaced. function : (formula, values, start=None) →
+    `Estimates`; values are float64 (columns, n), factors by level number from 0, and `formula` gives the model matrix.
+    It raises `MiceSimError` where there is no finite maximum. Raises MiceSimError if the package has a model of this
+    name.
+    """
+    register(MODELS, "a model", name, function)
 
 
 def fit(model: str, formula: ModelFormula, values: np.ndarray, weights: np.ndarray | None = None) -> Estimates:

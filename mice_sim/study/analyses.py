@@ -15,10 +15,11 @@ from mice_sim.assessment.cells import check_groups
 from mice_sim.assessment.data import Assessed, differ
 from mice_sim.assessment.disclosure import ATTRIBUTE, IDENTITY, measures
 from mice_sim.assessment.summary import UTILITY, utility
-from mice_sim.data import Table
+from mice_sim.data import Column, Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
 from mice_sim.pooling import INFERENCE, Rule, get_rule, inference, pool, pool_statistics
+from mice_sim.registry import register
 from mice_sim.study.populations import Population
 
 STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
@@ -260,6 +261,18 @@ def make(config: Mapping[str, Mapping[str, Any]], pooling: Mapping[str, Any], tr
         raise MiceSimError("A study takes one analysis of kind discrimination; drop the others.")
     models: dict[tuple[str, str], Model] = {}
     return {name: _make(name, given, pooling, truth, models) for name, given in config.items()}
+
+
+def register_analysis(name: str, function: Callable[[tuple[Column, ...], np.ndarray], Statistics]) -> None:
+    """Make `kind: name` an analysis of studies, in this process.
+
+    name : any but those of the package; one of your own is replaced. function : (columns, values) → `Statistics`, where
+    values are float64 (columns, rows), factors by level number from 0. Raises MiceSimError if the package has an
+    analysis of this name.
+    """
+    if name not in STATISTICS and name in _kinds():
+        raise MiceSimError(f"The package has an analysis '{name}'; choose another name.")
+    register(STATISTICS, "an analysis", name, function)
 
 
 KEYS = ("kind", "formula", "truth", "variants")

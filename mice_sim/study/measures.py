@@ -16,6 +16,7 @@ from functools import reduce
 import numpy as np
 
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.registry import register
 
 MORRIS = "Morris, White & Crowther (2019), Table 6"
 
@@ -357,6 +358,15 @@ MEASURES: dict[str, Measure] = {
                "missing(estimate)", "failed", target=_zero),
     )
 }  # fmt: skip
+
+
+def register_measure(measure: Measure) -> None:
+    """Make a performance measure available to studies, tables and figures, in this process.
+
+    measure : one of your own under the same name is replaced. Raises MiceSimError if the package has a measure of this
+    name.
+    """
+    register(MEASURES, "a measure", measure.name, measure, lambda known: known.estimate)
 
 
 def get_measure(name: str) -> Measure:

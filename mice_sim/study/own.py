@@ -6,13 +6,19 @@ Their code counts in the study's identity, and they travel with its tasks, so th
 from __future__ import annotations
 
 import hashlib
+import pickle
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import ExitStack
 from types import CodeType, FunctionType
 from typing import Any
 
+import cloudpickle
 import numpy as np
 
 from mice_sim.analysis import MODELS
+from mice_sim.errors import MiceSimError
+from mice_sim.registry import packaged
 from mice_sim.study.analyses import STATISTICS
 from mice_sim.synthesis.methods import METHODS
 
@@ -25,14 +31,33 @@ def used(science: Mapping[str, Any]) -> Own:
     """Return what a study names of its user's own; `science` as `StudyConfig.scientific` gives it."""
     named = set(_texts(science))
     found = {
-        registry: {name: entries[name] for name in sorted(named & set(entries)) if not _packaged(entries[name])}
+        registry: {name: entries[name] for name in sorted(named & set(entries)) if not packaged(entries[name])}
         for registry, entries in REGISTRIES.items()
     }
     return {registry: things for registry, things in found.items() if things}
 
 
-def learn(own: Own) -> None:
-    """Make what came with a task known here."""
+def pack(own: Own) -> bytes:
+    """Return it as bytes that need none of the modules in which it was written; no bytes if there is nothing."""
+    if not own:
+        return b""
+    names = {thing.__module__ for things in own.values() for thing in things.values()} - {"__main__"}
+    with ExitStack() as by_value:
+        for module in (sys.modules[name] for name in names):
+            cloudpickle.register_pickle_by_value(module)
+            by_value.callback(cloudpickle.unregister_pickle_by_value, module)
+        return cloudpickle.dumps(own)
+
+
+def learn(packed: bytes) -> None:
+    """Make what came with a task known here; raises MiceSimError if it uses a module that is not there."""
+    try:
+        own = pickle.loads(packed) if packed else {}
+    except ImportError as error:
+        raise MiceSimError(
+            f"A worker has no module '{error.name}', which your own methods use; install it there, or run with "
+            "execution=serial."
+        ) from None
     for registry, things in own.items():
         REGISTRIES[registry].update(things)
 
@@ -56,10 +81,6 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _texts(part)
-
-
-def _packaged(thing: Any) -> bool:
-    return str(getattr(getattr(thing, "func", thing), "__module__", "")).startswith("mice_sim.")
 
 
 def _told(thing: Any, module: str, seen: set[int]) -> Iterator[str]:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Container, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -92,7 +92,11 @@ class Point:
         return [self.task(tuple(self.todo[i : i + chunk])) for i in cuts]
 
     def task(self, replicates: tuple[int, ...]) -> Task:
-        return Task(self.config.key(), self.folder, replicates, self.study, own.used(self.config.scientific()))
+        return Task(self.config.key(), self.folder, replicates, self.study, self._own)
+
+    @cached_property
+    def _own(self) -> bytes:
+        return own.pack(own.used(self.config.scientific()))
 
     @property
     def folder(self) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from mice_sim.study.own import Own
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -14,7 +12,7 @@ class Task:
 
     key : the science, as `StudyConfig.key()` gives it. directory : the study's folder.
     study : the study hash; a worker whose own code gives another one refuses to run.
-    own : what the study uses beside the package, by registry and name. ticks : the file of a `Watch`, on this machine
+    own : what the study uses beside the package, packed by `own.pack`. ticks : the file of a `Watch`, on this machine
     alone.
     """
 
@@ -22,7 +20,7 @@ class Task:
     directory: str
     replicates: tuple[int, ...]
     study: str
-    own: Own = field(default_factory=dict)
+    own: bytes = b""
     ticks: str = ""
 
 

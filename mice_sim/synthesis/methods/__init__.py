@@ -12,6 +12,7 @@ from typing import Any
 
 from mice_sim.data import Column
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.registry import register
 from mice_sim.synthesis.methods.base import TRANSIENT, Fitted, Method, Predictors, Target
 from mice_sim.synthesis.methods.cart import Cart
 from mice_sim.synthesis.methods.cart_deviance import CartDeviance
@@ -123,11 +124,9 @@ def register_method(name: str, method: type[Method]) -> None:
     name : any but those of the package; one of your own is replaced. method : a subclass of `Method`, a frozen
     dataclass. Raises MiceSimError if the package has a method of this name, or it is no `Method`.
     """
-    if name in METHODS and METHODS[name].__module__.startswith("mice_sim."):
-        raise MiceSimError(f"The package has a method '{name}'; choose another name.")
     if not (isinstance(method, type) and issubclass(method, Method) and dataclasses.is_dataclass(method)):
         raise MiceSimError(f"The method '{name}' must be a dataclass derived from mice_sim.Method.")
-    METHODS[name] = method
+    register(METHODS, "a method", name, method)
 
 
 def default(column: Column) -> str:
