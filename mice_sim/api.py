@@ -30,14 +30,14 @@ Methods = str | Mapping[str, Any] | Method | None
 class Sets(Synthesis):
     """A `Synthesis` whose sets can be analysed: `syn.fit("hgt ~ age + phb")`."""
 
-    def fit(self, formula: str, model: str = "linear", **options: Any) -> Fits:
+    def fit(self, formula: str, model: str = "linear") -> Fits:
         """Fit a model to every set.
 
         model : "linear", "logistic", "ordinal" (proportional odds), "multinomial", "poisson" or another name that
         `mice_sim.MODELS` knows. Raises MiceSimError for an unknown model or column, and where a model does not
         converge on a set.
         """
-        return fit_sets(formula, model, self.original.columns, self.sets, self.origin, **options)
+        return fit_sets(formula, model, self.original.columns, self.sets, self.origin)
 
 
 def impute(

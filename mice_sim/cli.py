@@ -277,7 +277,7 @@ def _end_sweep(study: str, directory: Path, points: list[PointDone], out: Output
 @main.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1)
-@for_scripts("directory, studies (directory, ran, failed), report")
+@for_scripts("directory, studies (directory, ran, failed, submitted), report")
 def retry(directory: Path, overrides: tuple[str, ...], out: Output) -> None:
     """Run the replicates again in which something failed, and these alone.
 
@@ -298,9 +298,14 @@ def retry(directory: Path, overrides: tuple[str, ...], out: Output) -> None:
         config = stored_config(folder, overrides)
         with keeping(lambda: _kept(directory)), Bar(_watched(config, out)) as update:
             done = run_study(config, update, again=True)
-        out.say(f"{folder}: {done.ran} replicates run again, {done.failed} still fail.")
-        studies.append({"directory": folder, "ran": done.ran, "failed": done.failed})
+        submitted = f", {done.submitted} submitted" if done.submitted else ""
+        out.say(f"{folder}: {done.ran} replicates run again{submitted}, {done.failed} still fail.")
+        studies.append({"directory": folder, "ran": done.ran, "failed": done.failed, "submitted": done.submitted})
     out.document({"directory": directory, "studies": studies, **_report(directory, out)})
+    if any(study["submitted"] for study in studies):
+        sys.exit(INCOMPLETE)
+    if any(study["failed"] for study in studies):
+        sys.exit(FAILURES)
 
 
 def _studies(directory: Path) -> list[Path]:
@@ -563,14 +568,15 @@ def _report(directory: Path, out: Output) -> dict[str, Any]:
     from mice_sim.studies import read_study, read_sweep
     from mice_sim.study.config import is_sweep
 
+    page = directory / "report.html"
     if is_sweep(directory):
-        page = read_sweep(directory).report()
+        read_sweep(directory).report()
         out.say(f"Report     {page}")
         return {"report": page}
     study = read_study(directory)
-    page, verdict = study.report(), study.verdict
-    show(out.console, study.summary, study.config, verdict, directory)
-    return {"report": page, "agrees": verdict.agrees, "headline": verdict.headline}
+    study.report()
+    show(out.console, study.summary, study.config, study.verdict, directory)
+    return {"report": page, "agrees": study.verdict.agrees, "headline": study.verdict.headline}
 
 
 for command in (

@@ -13,6 +13,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.report.build import build, build_sweep
 from mice_sim.report.published import load_published
 from mice_sim.report.referee import Verdict, judge
+from mice_sim.resources import shown_path
 from mice_sim.study import performance as measured
 from mice_sim.study import run, sweep, targets
 from mice_sim.study.config import StudyConfig, compose, is_sweep, stored_config
@@ -24,15 +25,18 @@ from mice_sim.study.summary import Summary, summarise
 class Study:
     """A study that has run, by the folder that holds it. What it says is read when it is first asked for, and kept.
 
-    directory : the study's folder.
+    directory : the study's folder; absolute, whatever was given.
     """
 
     directory: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory).absolute())
+
     def __repr__(self) -> str:
         failed = len(self._store.failures(self.config["replicates"])) or "none"
         stored = f"{self._present} of {self.config['replicates']} replicates, {failed} with failures"
-        return f"Study {self.config['study']!r} in {self.directory}: {stored}"
+        return f"Study {self.config['study']!r} in {shown_path(self.directory)}: {stored}"
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -81,7 +85,10 @@ class Study:
         return measured.compare(self._store, self.config, other._store, other.config)
 
     def report(self) -> Path:
-        """Write tables/, figures/ and report.html into the study's folder; return the page's path."""
+        """Write tables/, figures/ and report.html of what is stored now into the study's folder; return the page's
+        path."""
+        for kept in ("config", "performance", "failures", "summary", "verdict", "_store"):
+            self.__dict__.pop(kept, None)
         return build(self.directory, self.verdict, self.summary)
 
     @cached_property
@@ -97,16 +104,19 @@ class Study:
 class Sweep:
     """A sweep that has run, by the folder that holds it.
 
-    directory : the sweep's folder.
+    directory : the sweep's folder; absolute, whatever was given.
     """
 
     directory: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", Path(self.directory).absolute())
 
     def __repr__(self) -> str:
         errors = len(sweep.point_errors(self.directory))
         unable = f", {errors} of them could not run" if errors else ""
         points = len(self.points) + errors
-        return f"Sweep {self._manifest['study']!r} in {self.directory}: {points} points{unable}"
+        return f"Sweep {self._manifest['study']!r} in {shown_path(self.directory)}: {points} points{unable}"
 
     @cached_property
     def points(self) -> dict[str, Study]:

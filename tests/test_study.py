@@ -227,7 +227,7 @@ def test_all_code_that_decides_numbers_is_in_the_hash():
     code = "import sys, mice_sim.study.replicate; print(*[m for m in sys.modules if m.startswith('mice_sim.')])"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     # Checks and names, whose decisions are in the configuration, and where compiled kernels are kept.
-    others = {"errors", "resources", "compiled", "api", "study"} | {
+    others = {"errors", "registry", "resources", "compiled", "api", "study"} | {
         f"study.{name}" for name in ("config", "folders", "measures", "overrides", "written")
     }
     hashed = tuple(part.removesuffix(".py").replace("/", ".") for part in SCIENCE)

@@ -158,9 +158,10 @@ def _within_range(model: Any, steps: int = 100) -> np.ndarray:
         step = np.linalg.solve(-model.hessian(now, scale=1.0, observed=False), model.score(now, scale=1.0))
         tried = ((new, _deviance(model, new)) for new in (now + step / 2**halved for halved in range(30)))
         new, reached = next(((new, reached) for new, reached in tried if reached < least), (now, least))
-        if least - reached <= 1e-10 * least:
-            break
+        settled = np.isfinite(least) and least - reached <= 1e-10 * least
         now, least = new, reached
+        if settled:
+            break
     return now
 
 

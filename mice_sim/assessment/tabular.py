@@ -35,7 +35,6 @@ Null = Literal["fitted", "fresh"]
 NULLS = ("fitted", "fresh")
 ALPHA = 0.05
 MOST_CELLS = 2**21  # of an array of counts; larger tables are of the combinations that occur
-STANDARDISED = ("S_pMSE", "S_FT", "S_JSD", "S_WMabsDD", "S_G")
 
 
 def utility_tables(

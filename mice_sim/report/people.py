@@ -9,6 +9,7 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import mice_sim
 from mice_sim.data.schema import missing_codes, text
@@ -111,11 +112,11 @@ def show(console: Console, done: Done) -> None:
     for name in HEAD:
         table.add_column(name, justify="right" if name == "drawn" else "left")
     for row in column_rows(done, short=True):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)
     for sentence in headline(done):
-        console.print(sentence, highlight=False)
+        console.print(Text(sentence))
     if done.result.events.empty:
         console.print("There were no automatic decisions.")
-    console.print(f"\nSets    {done.files[0]} … {done.files[-1].name}", soft_wrap=True, highlight=False)
-    console.print(f"Report  {done.directory / 'report.md'}", soft_wrap=True, highlight=False)
+    console.print(Text(f"\nSets    {done.files[0]} … {done.files[-1].name}"), soft_wrap=True)
+    console.print(Text(f"Report  {done.directory / 'report.md'}"), soft_wrap=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mice_sim.report.replicates import bland_altman, mcse_budget, zip_plot
+from mice_sim.report.replicates import bland_altman, has_budget, mcse_budget, zip_plot
 from mice_sim.report.rows import Rows
 from mice_sim.report.simulation import coverage, forest, lolly, short, telling_term
 from mice_sim.report.style import SAMPLES, Drawing, drawn
@@ -144,7 +144,7 @@ def _of_replicates(
         few = estimates["term"].nunique() * (len(sources) - 1) <= MOST_PAIRS
         pairs = bland_altman(estimates if few else of_term, reference, level)
         yield pairs if few else explained(pairs, rows)
-    if of_term["replicate"].nunique() > 2:
+    if has_budget(of_term):
         yield explained(mcse_budget(of_term, level, config.get("until")), rows)
 
 

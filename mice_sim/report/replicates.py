@@ -33,7 +33,7 @@ from mice_sim.report.style import (
     wilson,
 )
 from mice_sim.report.tables import fixed, header
-from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
+from mice_sim.study.measures import covered, mean_mcse, sd_mcse, share_mcse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def _one_truth(rows: pd.DataFrame) -> bool:
 
 def _covered(rows: pd.DataFrame) -> np.ndarray:
     """Whether each interval holds the truth."""
-    return ((rows["ci_lower"] < rows["truth"]) & (rows["truth"] < rows["ci_upper"])).to_numpy()
+    return covered(*(rows[name].to_numpy() for name in ("ci_lower", "ci_upper", "truth"))) == 1
 
 
 def _zip(axis: Axes, rows: pd.DataFrame, look: Style, level: float, most: int) -> None:
@@ -111,15 +111,15 @@ def _zip(axis: Axes, rows: pd.DataFrame, look: Style, level: float, most: int) -
     centile = 100 * (np.arange(n) + 0.5) / n
     centre = 0.0 if _one_truth(rows) else rows["truth"].to_numpy()
     kept = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
-    covered, lower, upper = _covered(rows), rows["ci_lower"] - centre, rows["ci_upper"] - centre
+    holds, lower, upper = _covered(rows), rows["ci_lower"] - centre, rows["ci_upper"] - centre
     height = 2.0 * 72 / len(kept)  # points an interval may take
     for inside, least in ((True, 0.3), (False, 0.5)):
-        part = kept[covered[kept] == inside]
+        part = kept[holds[kept] == inside]
         axis.hlines(
             centile[part], lower.iloc[part], upper.iloc[part], color=look.color, linewidth=np.clip(height, least, 2),
             alpha=TINT if inside else 1, label="holds" if inside else "misses",
         )  # fmt: skip
-    lines = [level, *wilson(np.array([covered.mean()]), np.array([n]), level).ravel()]
+    lines = [level, *wilson(np.array([holds.mean()]), np.array([n]), level).ravel()]
     for y, dash in zip(lines, ((0, (4, 2)), (0, (1, 1.5)), (0, (1, 1.5))), strict=True):
         axis.axhline(100 * y, color=INK, linewidth=0.9, linestyle=dash)
     axis.axvline(rows["truth"].iloc[0] if _one_truth(rows) else 0, color=INK, linewidth=0.7)
@@ -203,7 +203,7 @@ def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     for source, mine in rows.sort_values("replicate", kind="stable").groupby("source", sort=False):
-        bias, covered = (mine["estimate"] - mine["truth"]).dropna(), _covered(mine.dropna(subset=["ci_lower", "truth"]))
+        bias, holds = (mine["estimate"] - mine["truth"]).dropna(), _covered(mine.dropna(subset=["ci_lower", "truth"]))
         estimates = mine["estimate"].dropna()
         for r in _grid(len(bias)):
             s = float(bias.iloc[:r].std())
@@ -211,14 +211,19 @@ def prefix_errors(rows: pd.DataFrame) -> pd.DataFrame:
         for r in _grid(len(estimates)):
             s = float(estimates.iloc[:r].std())
             found.append((source, "emp_se", r, sd_mcse(s, r), sd_mcse(sd_mcse(s, r), r)))
-        for r in _grid(len(covered)):
-            p = float(covered[:r].mean())
+        for r in _grid(len(holds)):
+            p = float(holds[:r].mean())
             found.append((source, "coverage", r, share_mcse(p, r), abs(1 - 2 * p) / (2 * r)))
     return pd.DataFrame(found, columns=["source", "measure", "R", "mcse", "error"])
 
 
 def _grid(n: int) -> list[int]:
     return [] if n < 3 else sorted({int(r) for r in np.geomspace(3 if n < 100 else 10, n, PREFIXES).round()})
+
+
+def has_budget(rows: pd.DataFrame) -> bool:
+    """Return whether there are at least three replicates, and they differ."""
+    return bool((prefix_errors(rows)["mcse"] > 0).any())
 
 
 def mcse_budget(

@@ -19,7 +19,7 @@ MADE_OF = {
     "bias": "estimate", "emp_se": "estimate", "coverage": "ci_lower", "mean_std_error": "std_error", "mean_df": "df",
     "mean_count": "count", "sd_count": "count", "true_minus_synthetic": "correlation",
     "be_coverage": "ci_lower", "width": "ci_lower", "model_se": "std_error", "relative_error": "std_error",
-    "power": "p_value",
+    "rejection": "p_value",
 }  # fmt: skip
 
 
@@ -121,7 +121,9 @@ def _path(counts: np.ndarray) -> str:
 
 
 def _number(value: float, sd: float) -> str:
-    """Return a number with the decimals that show two digits of a spread."""
+    """Return a number with the decimals that show two digits of a spread, a dash if there is none."""
+    if np.isnan(value):
+        return "–"
     if not (np.isfinite(value) and 1e-5 < sd < 1e9):
         return (f"{value:.3g}" if sd > 0 else f"{value:.6g}").replace("-", "−")
     return fixed(value, max(int(1 - np.floor(np.log10(sd))), 0))

@@ -14,7 +14,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.report.grids import heat, nested_loop
 from mice_sim.report.html import environment, inline_svg
 from mice_sim.report.performance import explained, failures, performance_tables
-from mice_sim.report.replicates import mcse_budget
+from mice_sim.report.replicates import has_budget, mcse_budget
 from mice_sim.report.rows import Rows
 from mice_sim.report.simulation import forest, lolly, short, telling_term
 from mice_sim.report.style import Drawing, listed, normal_quantile, percent, write
@@ -135,8 +135,10 @@ def _draw(
 ) -> Iterator[Drawing]:
     for name, estimates in longest.items():
         covered = frame[(frame["analysis"] == name) & (frame["measure"] == "coverage")]
-        budget = mcse_budget(estimates[estimates["term"] == telling_term(covered)], level, name=f"mcse_budget_{name}")
-        yield explained(replace(budget, caption=f"{name}. {budget.caption}"), covered)
+        told = estimates[estimates["term"] == telling_term(covered)]
+        if has_budget(told):
+            budget = mcse_budget(told, level, name=f"mcse_budget_{name}")
+            yield explained(replace(budget, caption=f"{name}. {budget.caption}"), covered)
     for name, rows in frame[np.isfinite(frame["estimate"])].groupby("analysis", sort=False):
         statistic = "estimate" if (rows["statistic"] == "estimate").any() else rows["statistic"].iloc[0]
         rows = rows[(rows["statistic"] == statistic) & rows["measure"].isin(LOOPED)]

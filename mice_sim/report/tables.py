@@ -197,7 +197,8 @@ def _biases(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
 
 
 def _spreads(rows: pd.DataFrame, statistic: str) -> pd.DataFrame:
-    return _piece(rows, rows["sd"], sd_mcse(rows["sd"], rows["n"]), statistic)
+    with np.errstate(invalid="ignore"):  # where all replicates failed
+        return _piece(rows, rows["sd"], sd_mcse(rows["sd"], rows["n"]), statistic)
 
 
 def _coverages(rows: pd.DataFrame) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def show_plan(console: Console, plan: Plan, needs: Sequence[Need]) -> None:
     if needs:
         table = _table("Measure", "Monte Carlo error", "Replicates needed", "for")
         for need in needs:
-            table.add_row(need.measure, f"{need.mcse:g}", f"{need.replicates}", need.cell)
+            _add_row(table, need.measure, f"{need.mcse:g}", f"{need.replicates}", need.cell)
         console.print()
         print_whole(console, table)
 
@@ -58,7 +58,7 @@ def show_status(console: Console, directory: Path, status: Status) -> None:
         which = [r for r, found in status.failures.items() if any((f.source, f.analysis) == (source, analysis)
                                                                   for f in found)]  # fmt: skip
         rate = count / n
-        table.add_row(source, analysis, str(count), with_error(rate, float(share_mcse(rate, n))), ranges(which))
+        _add_row(table, source, analysis, str(count), with_error(rate, float(share_mcse(rate, n))), ranges(which))
     console.print(table)
     for reason in sorted({f.error for found in status.failures.values() for f in found}):
         console.print(Text(f"  {reason}"), soft_wrap=True)
@@ -72,8 +72,8 @@ def show_comparison(console: Console, frame: pd.DataFrame, common: int, same: in
         table = _table("Source", "Analysis", "Term", numbers=("A", "B", "A − B", "Unpaired error"))
         for row in rows[rows["statistic"] == "estimate"].itertuples():
             if row.difference or row.mcse:
-                table.add_row(
-                    row.source, row.analysis, row.term, _short(row.a), _short(row.b),
+                _add_row(
+                    table, row.source, row.analysis, row.term, _short(row.a), _short(row.b),
                     with_error(row.difference, row.mcse), f"× {row.ratio:.1f}" if row.mcse > 0 else "",
                 )  # fmt: skip
         console.print(Text(f"\n{get_measure(str(measure)).label}", style="bold"))
@@ -88,7 +88,7 @@ def show_replay(console: Console, replay: Replay) -> None:
     table = _table("Step", "Stream", "Hash")
     for link, found in zip(replay.links, replay.passport, strict=True):
         mark = "→ " if link["link"] == replay.differs else ""  # before the name, where no narrow terminal cuts it off
-        table.add_row(mark + link["link"], link["stream"].replace("REPLICATE", str(replay.replicate)), found)
+        _add_row(table, mark + link["link"], link["stream"].replace("REPLICATE", str(replay.replicate)), found)
     print_whole(console, table)
     for failure in replay.failures:
         text = f"{failure.source}, {failure.analysis} failed: {failure.error} (stream {failure.stream})"
@@ -114,6 +114,10 @@ def _table(*heads: str, numbers: Sequence[str] = ()) -> Table:
     for head in numbers:
         table.add_column(head, no_wrap=True, justify="right")
     return table
+
+
+def _add_row(table: Table, *cells: str) -> None:
+    table.add_row(*map(Text, cells))  # a name in brackets would be markup
 
 
 def _short(number: float) -> str:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from mice_sim.study.written import COMMAND_LINE, Written, settings_of
 MODES = ("linked", "sequential", "impute")
 MOST_REPLICATES = 10_000_000  # a part's name has seven digits
 SWEEP_MANIFEST = "sweep.json"
+TAKEN = ("performance", "comparisons", "confusion", "tables")  # by other tables of a study
 ENGINES = ("serial", "loky", "slurm", "dask")
 SLURM: Mapping[str, Any] = {
     "partition": None, "account": None, "minutes": None, "memory_mib": None, "array": None, "setup": [], "wait": False,
@@ -75,7 +77,7 @@ class StudyConfig:
         """Check the keys of a resolved configuration; raises MiceSimError for a wrong one, and says where it is."""
         written = written or Written()
         with written.pointing():
-            return cls(**_checked(given), written=written)
+            return cls(**_checked(_with_names(given)), written=written)
 
     @property
     def directory(self) -> Path:
@@ -95,11 +97,19 @@ class StudyConfig:
 
         science = self.scientific()
         found = own.digests(own.used(science))
-        return json.dumps({**science, **({"own": found} if found else {})}, sort_keys=True)
+        ordered = {**science, "synthesis": _with_ordered_rules(science["synthesis"])}
+        return json.dumps({**ordered, **({"own": found} if found else {})}, sort_keys=True)
 
     def to_mapping(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in _names()}
         return copy.deepcopy({**parts, "execution": vars(self.execution)})
+
+
+def _with_names(given: Any) -> Any:
+    """Return the configuration with keys that are text: YAML may have read them as numbers."""
+    if isinstance(given, Mapping):
+        return {str(key): _with_names(value) for key, value in given.items()}
+    return [_with_names(value) for value in given] if isinstance(given, list) else given
 
 
 def _names() -> list[str]:
@@ -126,6 +136,8 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     _check_known("report", given["report"], ["published"])
     _check_until(given["until"])
     for options in variants(given["synthesis"]).values():
+        if "m" not in options:
+            raise MiceSimError("The synthesis has no key 'm', the number of sets; write synthesis.m=5.")
         mode = options.get("mode", "linked")
         if mode not in MODES:
             raise MiceSimError(f"There is no synthesis.mode '{mode}'{nearest(mode, MODES)}")
@@ -139,6 +151,19 @@ def variants(synthesis: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the options of each method that a study compares, by its name; one alone is "synthetic"."""
     common = {k: v for k, v in synthesis.items() if k != "variants"}
     return {name: common | changes for name, changes in (synthesis.get("variants") or {"synthetic": {}}).items()}
+
+
+def _with_ordered_rules(synthesis: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with rules as pairs: of two that meet, the later one holds, and a mapping keeps no order."""
+
+    def paired(options: Mapping[str, Any]) -> dict[str, Any]:
+        rules = options.get("rules")
+        of_columns = rules.items() if isinstance(rules, Mapping) else ()
+        pairs = {name: list(map(list, r.items())) if isinstance(r, Mapping) else r for name, r in of_columns}
+        return {**options, **({"rules": pairs} if pairs else {})}
+
+    given = synthesis.get("variants") or {}
+    return paired(synthesis) | ({"variants": {name: paired(v) for name, v in given.items()}} if given else {})
 
 
 def sample_source(resampling: Mapping[str, Any]) -> str:
@@ -292,6 +317,7 @@ def _check_kinds(given: Mapping[str, Any]) -> None:
         raise MiceSimError("The study has no analysis; give it one, such as analysis=growth.")
     for name, part in given["analysis"].items():
         _check_mapping(f"analysis.{name}", part)
+        _check_file_name(name)
     _check_mapping("synthesis.variants", given["synthesis"].get("variants") or {})
     for name, part in (given["synthesis"].get("variants") or {}).items():
         _check_mapping(f"synthesis.variants.{name}", part)
@@ -300,6 +326,14 @@ def _check_kinds(given: Mapping[str, Any]) -> None:
         raise MiceSimError(f"pooling.level is {level!r}; give a number between 0 and 1.")
     if not isinstance(shown, list):
         raise MiceSimError(f"measures.show is {shown!r}; give a list, such as [bias, coverage].")
+
+
+def _check_file_name(analysis: str) -> None:
+    if not re.fullmatch(r"\w[\w.-]*", analysis) or analysis in TAKEN:
+        raise MiceSimError(
+            f"analysis.{analysis} can't have this name, after which its files are called; give one of letters, digits, "
+            f"_ . and -, but none of {', '.join(TAKEN)}."
+        )
 
 
 def _check_mapping(name: str, part: Any) -> None:

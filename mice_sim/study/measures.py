@@ -40,7 +40,7 @@ class Draws:
 
 # ---- variables and their moments
 
-ROUNDING = 1e-9  # a truth that is smaller than this share of an error is 0, computed
+ROUNDING = 1e-9  # a truth that is smaller than this share of its errors is 0, computed
 
 Values = dict[str, np.ndarray]  # variables by name, each (replicates, cells), NaN where missing
 
@@ -52,7 +52,7 @@ def variables(draws: Draws, level: float) -> Values:
     return {
         "estimate": draws.estimate,
         "error": error,
-        "error_share": error / np.where(np.abs(draws.truth) > ROUNDING * np.abs(error), draws.truth, np.nan),
+        "error_share": error / np.where(draws.truth == 0, np.nan, draws.truth),
         "squared_error": error**2,
         "variance": draws.std_error**2,
         "covered": covered(draws.lower, draws.upper, draws.truth),
@@ -132,6 +132,13 @@ Sums = dict[str, Moments]
 def moments(values: Values) -> Sums:
     """Return the moments of each variable."""
     return {name: Moments.of(x) for name, x in values.items()}
+
+
+def without_zero_truths(sums: Sums) -> Sums:
+    """Return the moments without error shares where the truth is 0 but for rounding: they are beyond all measure."""
+    share = sums["error_share"]
+    size = np.sqrt(share.centre**2 + share.squares / np.maximum(share.n, 1))
+    return sums | {"error_share": Moments(np.where(size * ROUNDING < 1, share.n, 0), share.centre, share.squares)}
 
 
 def merge(parts: Iterable[Sums]) -> Sums:

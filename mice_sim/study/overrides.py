@@ -25,6 +25,7 @@ class Override:
 def parse_override(text: str) -> Override:
     """Read an override by Hydra's grammar; raises MiceSimError if it can't be read."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import QuotedString
     from hydra.errors import HydraException
 
     try:
@@ -34,6 +35,7 @@ def parse_override(text: str) -> Override:
         raise MiceSimError(unreadable(text)) from None
     if not parsed.key_or_group:
         raise MiceSimError(unreadable(text))
+    values = [value.text if isinstance(value, QuotedString) else value for value in values]
     return Override(parsed.get_key_element().lstrip("+~"), values, parsed.is_add(), parsed.is_delete())
 
 

@@ -5,12 +5,14 @@ Their code counts in the study's identity, and they travel with its tasks, so th
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import pickle
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
-from types import CodeType, FunctionType
+from functools import partial
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import cloudpickle
@@ -69,7 +71,8 @@ def digests(own: Own) -> dict[str, dict[str, str]]:
 
 def digest(thing: Any) -> str:
     """Return a hash (16 hex digits) of the code of a function or class, and of what it uses of its own module."""
-    told = "\n".join(_told(thing, getattr(thing, "__module__", ""), set()))
+    module = getattr(getattr(thing, "func", thing), "__module__", "")
+    told = "\n".join(_told(thing, module, set()))
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -85,13 +88,20 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _told(thing: Any, module: str, seen: set[int]) -> Iterator[str]:
     """Yield what tells a thing from others of its kind, then what its parts tell."""
-    thing = getattr(thing, "py_func", thing)  # what numba has compiled
+    while inner := getattr(thing, "py_func", None) or getattr(thing, "__wrapped__", None):
+        thing = inner  # what numba has compiled, or a decorator has wrapped
     if id(thing) in seen:
         return
     if isinstance(thing, type | FunctionType):
         seen.add(id(thing))
         yield f"{thing.__module__}.{thing.__qualname__}"
         parts = list(_parts(thing)) if thing.__module__ == module else []
+    elif isinstance(thing, MethodType | partial):
+        parts = (
+            [thing.__func__, thing.__self__]
+            if isinstance(thing, MethodType)
+            else [thing.func, thing.args, thing.keywords]
+        )
     elif isinstance(thing, CodeType):
         yield f"{thing.co_code.hex()} {thing.co_names} {thing.co_varnames}"
         parts = list(thing.co_consts)
@@ -104,11 +114,26 @@ def _told(thing: Any, module: str, seen: set[int]) -> Iterator[str]:
         parts = list(thing)
     elif isinstance(thing, Mapping):
         parts = [part for item in thing.items() for part in item]
-    else:
-        yield repr(thing) if isinstance(thing, str | bytes | int | float | complex | None) else type(thing).__qualname__
+    elif isinstance(thing, str | bytes | int | float | complex | np.generic | None):
+        yield repr(thing)
         parts = []
+    else:
+        seen.add(id(thing))
+        parts = [type(thing), *_state(thing, module)]
     for part in parts:
         yield from _told(part, module, seen)
+
+
+def _state(thing: object, module: str) -> list[Any]:
+    """Return what tells an object from others of its type: its attributes if the type is one's own, or its pickle."""
+    if isinstance(thing, ModuleType):
+        return [thing.__name__]
+    if type(thing).__module__ == module:
+        return [getattr(thing, "__dict__", {})]
+    try:
+        return [pickle.dumps(thing)]
+    except (TypeError, AttributeError, pickle.PicklingError):
+        return []
 
 
 def _parts(thing: type | FunctionType) -> Iterator[Any]:
@@ -116,7 +141,9 @@ def _parts(thing: type | FunctionType) -> Iterator[Any]:
     if isinstance(thing, FunctionType):
         yield from (thing.__code__, thing.__defaults__, thing.__kwdefaults__)
         yield from (cell.cell_contents for cell in thing.__closure__ or ())
-        yield from (thing.__globals__[name] for name in _names(thing.__code__) if name in thing.__globals__)
+        kept = {step.argval for step in dis.get_instructions(thing.__code__) if step.opname == "STORE_GLOBAL"}
+        used = (set(_names(thing.__code__)) & set(thing.__globals__)) - kept  # what it keeps itself is no code
+        yield from (thing.__globals__[name] for name in sorted(used))
         return
     yield thing.__bases__
     for name, value in vars(thing).items():

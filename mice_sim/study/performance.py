@@ -212,9 +212,9 @@ def _numbers(store: Store, config: Mapping[str, Any]) -> np.ndarray:
 
 def _sum_up(store: Store, config: Mapping[str, Any], cells: _Cells, kept: np.ndarray | None) -> Sums:
     """Add up the variables in one pass, and in another what needs their means."""
-    sums = measures.merge(
+    sums = measures.without_zero_truths(measures.merge(
         measures.moments(measures.variables(draws, cells.level)) for _, draws in _draws(store, config, cells, kept)
-    )
+    ))  # fmt: skip
     centre = sums["estimate"].mean
     return sums | measures.merge(
         measures.moments(measures.centred(draws, centre)) for _, draws in _draws(store, config, cells, kept)

@@ -73,7 +73,7 @@ def pilot(config: StudyConfig, replicates: int) -> Pilot:
     with tempfile.TemporaryDirectory() as folder, one_thread():
         trial = dataclasses.replace(config, output=folder, replicates=replicates)
         point = prepare(trial)
-        shared = replicator(config.key())
+        shared = replicator(point.key)
         shared.run(0)  # compiling is no part of a replicate
         rows, seconds = [], []
         for number in range(replicates):
@@ -96,17 +96,17 @@ def plan(configs: Sequence[StudyConfig], replicates: int = 8, pilots: int = 3) -
     """
     chosen = [configs[i] for i in sorted(set(np.linspace(0, len(configs) - 1, min(pilots, len(configs)), dtype=int)))]
     trials = [pilot(config, replicates) for config in chosen]
-    present = sum(_present(config) for config in configs)
-    total = sum(config.replicates for config in configs) - present
+    missing = [config.replicates - _present(config) for config in configs]
+    total = sum(missing)
     execution = configs[0].execution
     seconds = _mean(np.concatenate([trial.seconds for trial in trials]))
     chunk = execution.chunk or max(1, round(TASK_SECONDS / seconds.value))
-    tasks = sum(math.ceil(config.replicates / chunk) for config in configs) if total else 0
+    tasks = sum(math.ceil(replicates / chunk) for replicates in missing)
     # How many of a cluster's tasks run at once is for its queue to say; the plan hopes for all.
     workers = max(tasks, 1) if execution.engine == "slurm" else execution.cores()
     core_hours = seconds * (total / 3600)
     return Plan(
-        points=len(configs), replicates=total, present=present,
+        points=len(configs), replicates=total, present=sum(config.replicates for config in configs) - total,
         chunk=min(chunk, max(config.replicates for config in configs)), tasks=tasks, workers=workers, seconds=seconds,
         core_hours=core_hours, wall_hours=core_hours * (1 / workers),
         memory_mib=MEMORY_MARGIN * max(trial.peak_mib for trial in trials),

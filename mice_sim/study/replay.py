@@ -81,9 +81,13 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
     The replicates are drawn from the stream (seed, "certify"). Raises MiceSimError if the code is not the
     study's, since other code may give other numbers.
     """
+    for execution in executions:
+        if execution.engine == "slurm" and not execution.slurm["wait"]:
+            raise MiceSimError("A certificate needs the replicates at once; add execution.slurm.wait=true.")
     store = Store(directory)
     config = stored_config(directory)
-    own = identity(config.key())
+    key = config.key()
+    own = identity(key)
     if own != store.identity:
         raise MiceSimError(f"{directory} was made by other code or data; certify it with the version that made it.")
     records = store.records()
@@ -96,7 +100,7 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
             again = Store(Path(folder))
             other = dataclasses.replace(config, output=folder, execution=execution)
             again.open(other, own, store.links())
-            run_points([Point(other, again, study_hash(own), 0, 0, order, [])], execution)
+            run_points([Point(other, key, again, study_hash(own), 0, 0, order, [])], execution)
             found = again.records()
             for number in chosen:
                 stored, new = records[number].passports[number], found[number].passports[number]

@@ -60,6 +60,8 @@ class Replicator:
     def _specify(self, given: dict) -> Specification:
         # null takes an option away again, such as a tree's from a variant that grows none.
         options = {k: v for k, v in given.items() if k not in ("predictors", "sample") and v is not None}
+        if isinstance(options.get("rules"), dict):  # a key has them as pairs
+            options["rules"] = {name: dict(r) if isinstance(r, list) else r for name, r in options["rules"].items()}
         return specify(self._typical(), predictor_matrix=given["predictors"], **options)
 
     def _check_sets(self) -> None:

@@ -80,6 +80,7 @@ class Point:
     """A study that was checked and whose folder was claimed: what is there, on a cluster, and to do."""
 
     config: StudyConfig
+    key: str
     store: Store
     study: str
     present: int
@@ -92,7 +93,7 @@ class Point:
         return [self.task(tuple(self.todo[i : i + chunk])) for i in cuts]
 
     def task(self, replicates: tuple[int, ...]) -> Task:
-        return Task(self.config.key(), self.folder, replicates, self.study, self._own)
+        return Task(self.key, self.folder, replicates, self.study, self._own)
 
     @cached_property
     def _own(self) -> bytes:
@@ -132,27 +133,28 @@ def prepare(config: StudyConfig, again: bool = False, busy: Container[int] = ())
     store = Store(config.directory)
     with one_thread():
         with config.written.pointing():
-            shared = replicator(config.key())
-        own_identity = identity(config.key())
+            key = config.key()  # once, as what one's own code keeps in its module may change when it is run
+            shared = replicator(key)
+        own_identity = identity(key)
         set_aside = store.open(config, own_identity, shared.links)
         study = study_hash(own_identity)
         store.write(shared.original_layout, [shared.original()], study)
     records = store.records()
     if again:
-        todo = [r for r in records if r < config.replicates and r in records[r].failures]
+        todo = [r for r in records if r < config.replicates and r in records[r].failures and r not in busy]
     else:
         todo = [r for r in range(config.replicates) if r not in records and r not in busy]
     present = sum(r < config.replicates for r in records)
     waiting = sum(r in busy for r in range(config.replicates) if r not in records)
     unusable = [f"{bad.path.name}: {bad.why}" for bad in set_aside]
-    return Point(config, store, study, present, waiting, todo, unusable)
+    return Point(config, key, store, study, present, waiting, todo, unusable)
 
 
 def warm_up(point: Point | None) -> None:
     """Run a replicate of the point, which compiles the kernels once for all workers."""
     if point and point.todo:
         with one_thread():
-            replicator(point.config.key()).run(point.todo[0])
+            replicator(point.key).run(point.todo[0])
 
 
 def run_points(points: list[Point], execution: Execution, progress: Progress | None = None) -> list[RunReport]:
@@ -177,7 +179,7 @@ def run_points(points: list[Point], execution: Execution, progress: Progress | N
 
 def _chunk(point: Point) -> int:
     """Return how many replicates make a cluster task of 15 minutes, by the time that a few take here."""
-    shared = replicator(point.config.key())
+    shared = replicator(point.key)
     began = time.process_time()
     for number in point.todo[:PILOT]:
         shared.run(number)

@@ -42,7 +42,10 @@ def summarise(store: Store, replicates: int, m: int) -> Summary:
     k = len(labels)
     at = {key: i for i, key in enumerate(labels.itertuples(index=False, name=None))}
     models = [key for key in at if key[3] == "ci_lower"]
-    position = {s: np.array([at[(*key[:3], s)] for key in models]) for s in ("estimate", "df", "ci_lower", "ci_upper")}
+    position = {
+        s: np.array([at[(*key[:3], s)] for key in models], dtype=int)
+        for s in ("estimate", "df", "ci_lower", "ci_upper")
+    }
     known = truth[position["estimate"]]
 
     n = np.zeros(k)

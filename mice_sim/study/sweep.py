@@ -84,6 +84,10 @@ def read_sweep(overrides: Sequence[str], config_dir: Path | None = None) -> Swee
     for key, values in axes.items():
         if key.split(".")[0] in ("output", "execution", "until", "sweep"):
             raise MiceSimError(f"{key} is the same for all points of a sweep; give it one value.")
+        if key == "analysis":
+            raise MiceSimError(
+                "Points of a sweep share their analyses; sweep over a key, such as analysis.NAME.formula."
+            )
         if not isinstance(values, list) or not values or len({_text(v) for v in values}) < len(values):
             raise MiceSimError(f"The axis {key} is {values!r}; give it a list of different values.")
     return Sweep(base, axes, fixed, frozenset(p.key for p in parsed if p.added), config_dir)
@@ -189,7 +193,10 @@ def sweep_comparisons(directory: Path) -> pd.DataFrame:
         for values, store in stores.values():
             base = stores.get(_frozen({**values, axis: first}))
             if base and values[axis] != first:
-                frame = compare(store, store.config(), base[1], base[1].config())
+                try:
+                    frame = compare(store, store.config(), base[1], base[1].config())
+                except MiceSimError:  # another formula may share no term with the first
+                    continue
                 # What the samples themselves give is the same at both points: there is nothing to compare.
                 frame = frame[(frame["difference"] != 0) | (frame["mcse"] > 0)]
                 frames.append(_with_axes(frame, {"axis": axis, **values}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -93,14 +93,15 @@ def unmet(frame: pd.DataFrame, targets: Mapping[str, float], config: StudyConfig
 def run_until(config: StudyConfig, progress: Progress | None = None) -> tuple[RunReport, dict[str, float]]:
     """Run a study in batches until its `until` is met, or all its replicates are there.
 
-    Batches are replicates 0..R−1, whatever was there before, so that a study that is run again stops at the same
-    R. Returns the report of the whole run, and the targets that all replicates did not meet; a batch that a cluster
-    has in hand ends the run.
+    A batch is that of `until`, or as many of these as make a tenth of what is there, as to look is to read all. Batches
+    are replicates 0..R−1, whatever was there before, so that a study that is run again stops at the same R. Returns
+    the report of the whole run, and the targets that all replicates did not meet; a batch that a cluster has in hand
+    ends the run.
     """
     targets = {name: mcse for name, mcse in config.until.items() if name != "batch"}
     batch = int(config.until.get("batch", BATCH))
     reports: list[RunReport] = []
-    for size in [*range(batch, config.replicates, batch), config.replicates]:
+    for size in _sizes(batch, config.replicates):
         part = dataclasses.replace(config, replicates=size)
         reports.append(run_study(part, progress))
         if reports[-1].submitted:
@@ -109,6 +110,15 @@ def run_until(config: StudyConfig, progress: Progress | None = None) -> tuple[Ru
         if not missing:
             break
     return _together(reports), missing
+
+
+def _sizes(batch: int, replicates: int) -> Iterator[int]:
+    """Yield the numbers of replicates after which targets are looked at."""
+    size = batch
+    while size < replicates:
+        yield size
+        size += batch * max(1, size // (10 * batch))
+    yield replicates
 
 
 def _together(reports: list[RunReport]) -> RunReport:

@@ -17,9 +17,12 @@ def tick(file: str, worker: int | None = None, when: float | None = None) -> Non
     """Note in a file that a worker, by default this process, has done a replicate, by default now."""
     record = _TICK.pack(os.getpid() if worker is None else worker, time.monotonic() if when is None else when)
     # Whoever watched may be gone, and with him the file; the work is done all the same.
-    with suppress(OSError), open(file, "r+b", buffering=0) as ticks:
-        ticks.seek(0, os.SEEK_END)
-        os.write(ticks.fileno(), record)
+    with suppress(OSError):
+        ticks = os.open(file, os.O_WRONLY | os.O_APPEND)  # so that two workers don't write at the same place
+        try:
+            os.write(ticks, record)
+        finally:
+            os.close(ticks)
 
 
 @dataclass
