@@ -576,6 +576,8 @@ def _report(directory: Path, out: Output) -> dict[str, Any]:
     study = read_study(directory)
     study.report()
     show(out.console, study.summary, study.config, study.verdict, directory)
+    for (analysis, rule), found in study.invalid_rules.groupby(["analysis", "rule"], sort=False):
+        warn(f"{analysis} of {', '.join(found['source'])} is pooled by {rule}: {found['why'].iloc[0]}")
     return {"report": page, "agrees": study.verdict.agrees, "headline": study.verdict.headline}
 
 

@@ -17,6 +17,7 @@ from mice_sim.resources import shown_path
 from mice_sim.study import performance as measured
 from mice_sim.study import run, sweep, targets
 from mice_sim.study.config import StudyConfig, compose, is_sweep, stored_config
+from mice_sim.study.replicate import CHOSEN
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
 
@@ -66,6 +67,13 @@ class Study:
         """What the referee says of it beside the published numbers, if its configuration names any."""
         return judge(self.summary, self.config)
 
+    @cached_property
+    def invalid_rules(self) -> pd.DataFrame:
+        """Combining rules that are not valid for the sets that they pool: source, analysis, rule, why."""
+        events = [event for event in self._store.study_events() if event["why"] != CHOSEN]
+        rows = [(e["source"], e["variable"], e["what"].removeprefix("pooled by "), e["why"]) for e in events]
+        return pd.DataFrame(rows, columns=["source", "analysis", "rule", "why"])
+
     def estimates(self, analysis: str, statistic: str = "estimate") -> pd.DataFrame:
         """Return the estimates of one analysis: replicate, source, term, estimate, std_error, ci_lower, ci_upper,
         p_value, truth; NaN where there is none. Raises MiceSimError for an unknown analysis or statistic."""
@@ -87,7 +95,7 @@ class Study:
     def report(self) -> Path:
         """Write tables/, figures/ and report.html of what is stored now into the study's folder; return the page's
         path."""
-        for kept in ("config", "performance", "failures", "summary", "verdict", "_store"):
+        for kept in ("config", "performance", "failures", "invalid_rules", "summary", "verdict", "_store"):
             self.__dict__.pop(kept, None)
         return build(self.directory, self.verdict, self.summary)
 

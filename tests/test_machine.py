@@ -95,6 +95,7 @@ COMPANIONS = {
     "pooling=mixed_by_rule": ["data=pupils", "data.rows=2000", "resampling=fresh", "analysis=mixed_by_rule"],
     "pooling=by_rule": ["analysis=growth_models_by_rule"],
     "synthesis=impute": ["+resampling/amputation=mcar"],
+    **{f"+resampling/amputation={name}": ["synthesis=impute"] for name in ("mcar", "mar", "mnar", "mask")},
     "+resampling/amputation=clustered": ["data=two_level", "data.rows=2000", "resampling=fresh", "analysis=mixed",
                                          "+pooling.mixed=rubin1987", "resampling.amputation.patterns=[[y]]",
                                          "synthesis=impute"],
@@ -612,7 +613,8 @@ def test_a_registration_holds_what_is_fixed_and_stands(tmp_path):
     document = (tmp_path / "preregistration.md").read_text()
     record = yaml.safe_load((tmp_path / "preregistration.yaml").read_text())
     for words in ("Is it valid?", "## Data-generating mechanisms", "## Estimands", "## Methods",
-                  "## Performance measures", record["study_hash"], "y ~ x1 + x2", "reiter2003",
+                  "## Performance measures", record["study_hash"], "y ~ x1 + x2",
+                  "| linear | auto: synthetic pooled by reiter2003 |",
                   MEASURES["coverage"].mcse_formula, "0.0345"):  # fmt: skip
         assert words in document
     assert "a registration stands" in invoke("preregister", *overrides, "aims='Another?'").stderr

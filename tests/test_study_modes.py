@@ -74,6 +74,7 @@ def test_two_step_sets_come_in_nests_and_an_analysis_can_be_for_them_alone():
         "+analysis.flat={kind: linear, formula: 'y ~ x1 + x2'}",
         "+analysis.nests={kind: linear, formula: 'y ~ x1 + x2', variants: [nested]}",
         "+pooling.nests=reiter2004",
+        "+pooling.flat=reiter2003",
     )  # fmt: skip
     found = values(study)
     assert found["nested"].index.unique("analysis").tolist() == ["flat", "nests"]
@@ -282,7 +283,9 @@ def test_a_rule_that_is_not_valid_is_used_and_told(tmp_path):
     events = pd.read_parquet(tmp_path / "events.parquet")
     told = events[events["what"].str.startswith("pooled by")]
     assert told[["replicate", "source", "variable", "what"]].to_numpy().tolist() == [
-        [-1, "synthetic", "wrong", "pooled by rubin1987"]
+        [-1, "synthetic", "linear", "pooled by reiter2003"],
+        [-1, "synthetic", "wrong", "pooled by rubin1987"],
     ]
-    assert "not valid for linked synthetic data" in told["why"].item()
+    assert mice_sim.read_study(tmp_path).invalid_rules["analysis"].tolist() == ["wrong"]
+    assert "not valid for linked synthetic data" in told["why"].iloc[1]
     assert Store(config.directory).failures(2) == {}

@@ -15,6 +15,7 @@ from mice_sim.errors import MiceSimError
 from mice_sim.resources import dump_yaml, read_yaml
 from mice_sim.study.config import StudyConfig, variants
 from mice_sim.study.measures import get_measure, share_mcse
+from mice_sim.study.replicate import CHOSEN, replicator
 from mice_sim.study.run import identity
 from mice_sim.study.store import Store, differences, study_hash
 
@@ -65,12 +66,22 @@ def _render(config: StudyConfig, registered: Mapping[str, Any]) -> str:
         config=config,
         registered=registered,
         methods=variants(config.synthesis),
-        rules={name: config.pooling.get(name, config.pooling.get(a["kind"])) for name, a in config.analysis.items()},
+        rules=_rules(config),
         measures=[get_measure(name) for name in config.measures["show"]],
         level=level,
         coverage_mcse=float(share_mcse(level, config.replicates)),
         yaml=lambda given: dump_yaml(_plain(given)).rstrip(),
     )
+
+
+def _rules(config: StudyConfig) -> dict[str, str]:
+    """Return the rule of each analysis; of those that are chosen, which it is for which method."""
+    rules = {name: str(config.pooling.get(name, config.pooling.get(a["kind"]))) for name, a in config.analysis.items()}
+    chosen: dict[str, list[str]] = {}
+    for event in replicator(config.key()).original().events:
+        if event["why"] == CHOSEN:
+            chosen.setdefault(event["variable"], []).append(f"{event['source']} {event['what']}")
+    return rules | {name: f"{rules[name]}: {', '.join(found)}" for name, found in chosen.items()}
 
 
 def registered_against_executed(directory: Path, config: Mapping[str, Any]) -> list[tuple[str, str, str]]:

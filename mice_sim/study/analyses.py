@@ -18,7 +18,7 @@ from mice_sim.assessment.summary import UTILITY, utility
 from mice_sim.data import Column, Table
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.origin import Origin
-from mice_sim.pooling import INFERENCE, Rule, get_rule, inference, pool, pool_statistics
+from mice_sim.pooling import INFERENCE, Rule, default_rule, get_rule, inference, pool, pool_statistics
 from mice_sim.registry import register
 from mice_sim.study.populations import Population
 
@@ -28,6 +28,7 @@ STATISTICS_POOLS: dict[str, tuple[Callable | None, Callable | None]] = {
 }
 
 ALL_COLUMNS = "(all columns)"
+AUTO = "auto"  # the rule for sets that are made as they are
 
 # Of the disclosure measures those that are never undefined.
 DISCLOSURE = ("repU", "iS", "DiS", "DiSCO", "DiSDiO", "CAPd", "DCAP")
@@ -128,11 +129,11 @@ class Model:
 
 
 class ModelAnalysis:
-    """A regression model, pooled by an inferential rule."""
+    """A regression model, pooled by an inferential rule; if that is None, by the one for sets made as they are."""
 
     on_single = True
 
-    def __init__(self, name: str, model: Model, rule: Rule, level: float):
+    def __init__(self, name: str, model: Model, rule: Rule | None, level: float):
         self._model, self.rule, self._level = model, rule, level
         self.blocks = (Block(name, model.terms, INFERENCE),)
 
@@ -142,7 +143,8 @@ class ModelAnalysis:
         return flat, np.zeros_like(flat)
 
     def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
-        return [pool_estimates(self._model.of_sets(made.values), self.rule, self._level, made.origin)]
+        rule = self.rule or default_rule(made.origin)
+        return [pool_estimates(self._model.of_sets(made.values), rule, self._level, made.origin)]
 
 
 class CopiesAnalysis:
@@ -304,18 +306,19 @@ def _make(
         return UtilityAnalysis(name, truth)
     if kind == "disclosure":
         return DisclosureAnalysis(name, given, truth)
-    if name not in pooling and kind not in pooling:
+    pool_name = str(pooling.get(name, pooling.get(kind, AUTO if kind in MODELS else None)))
+    if pool_name == "None":
         raise MiceSimError(f"pooling has no rule for the analysis '{name}'; give it one with +pooling.{name}=RULE.")
-    pool_name = str(pooling.get(name, pooling.get(kind)))
     if kind in STATISTICS:
         function = STATISTICS[kind]
         return StatisticsAnalysis(name, lambda values: function(truth.columns, values), truth, pool_name)
     if "formula" not in given:
         raise MiceSimError(f"The analysis '{name}' needs a formula, such as 'y ~ x'.")
-    text, rule, level = str(given["formula"]), get_rule(pool_name), float(pooling["level"])
+    text, level = str(given["formula"]), float(pooling["level"])
+    rule = None if pool_name == AUTO and kind in MODELS else get_rule(pool_name)
     formula = ModelFormula.parse(text, truth.columns, mixed=kind in MIXED).learn(truth.values)
     if kind == "discrimination":
-        return DiscriminationAnalysis(name, formula, truth, rule, level)
+        return DiscriminationAnalysis(name, formula, truth, get_rule(pool_name), level)
     if (kind, text) not in models:
         models[kind, text] = Model(kind, formula, truth)
     return ModelAnalysis(name, models[kind, text], rule, level)

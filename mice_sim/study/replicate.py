@@ -13,6 +13,8 @@ import numpy as np
 from mice_sim import streams
 from mice_sim.data import Table
 from mice_sim.errors import MiceSimError, nearest
+from mice_sim.origin import Origin
+from mice_sim.pooling import Rule, default_rule
 from mice_sim.study import analyses, resampling
 from mice_sim.study.config import sample_source, variants
 from mice_sim.study.populations import Population, make_population
@@ -22,6 +24,7 @@ from mice_sim.synthesis.events import Event, EventLog
 from mice_sim.synthesis.spec import Specification, specify
 
 COMPLETE = "complete_cases"
+CHOSEN = "the rule for sets that are made like these"
 SAMPLES = ("incomplete", "complete")
 
 
@@ -68,12 +71,7 @@ class Replicator:
         """Raise MiceSimError where a method makes fewer sets than a rule that pools them takes."""
         for method, names in self.chosen.items():
             for name in names:
-                rule, m = self.analyses[name].rule, self.methods[method].m
-                if rule and m < rule.least:
-                    raise MiceSimError(
-                        f"m is {m}; by the rule '{rule.name}' of analysis.{name} pooling needs at least two sets, so "
-                        "give synthesis.m=2 or more."
-                    )
+                _check_least(name, self.analyses[name].rule, self.methods[method].m)
 
     def _typical(self) -> Table:
         """Return rows that show what all samples are like: the reference, or the first of the samples it is made of.
@@ -123,20 +121,28 @@ class Replicator:
                 values, _ = analysis.single(self.truth.values)
                 found.append(analyses.true_values(name, self._given[name], analysis.blocks[0], values, self.population))
         value, variance = (np.concatenate([np.zeros(0), *part]) for part in zip(*found, strict=True))
-        return ReplicateRows(-1, value, variance, [*self._refusals()], [], [])
+        return ReplicateRows(-1, value, variance, [*self._rules()], [], [])
 
-    def _refusals(self) -> Iterator[dict]:
-        """Yield an event for each rule that is not valid for the sets it pools, as the first sample makes them."""
+    def _rules(self) -> Iterator[dict]:
+        """Yield an event for each rule that is chosen, or not valid, for the sets that it pools.
+
+        They are taken as the first sample makes them. Raises MiceSimError where no rule is, or it takes more sets.
+        """
         first = _Replicate(self, 0)
         complete, incomplete = first.samples()
         for method, spec in self.methods.items():
             sample = complete if method in self.of_complete else incomplete
             if isinstance(sample, Failed):
                 continue
+            origin = spec.origin(sample)
             for name in self.chosen[method]:
                 rule = self.analyses[name].rule
-                if rule and (refusal := rule.refusal(spec.origin(sample))):
-                    yield {"replicate": -1, "source": method} | vars(Event(name, f"pooled by {rule.name}", refusal))
+                if isinstance(self.analyses[name], analyses.ModelAnalysis) and rule is None:
+                    rule, why = _chosen(name, origin, spec.m), CHOSEN
+                else:
+                    why = rule.refusal(origin) or "" if rule else ""
+                if rule and why:
+                    yield {"replicate": -1, "source": method} | vars(Event(name, f"pooled by {rule.name}", why))
 
     def run(self, replicate: int) -> ReplicateRows:
         """Return the rows of one replicate; what fails in it is recorded, not raised."""
@@ -255,6 +261,24 @@ def _on_sets(
     analysis: analyses.Analysis, made: analyses.Sets | Failed, rng: np.random.Generator
 ) -> list[analyses.Values]:
     return analysis.pooled(_given(made), rng)
+
+
+def _chosen(analysis: str, origin: Origin, m: int) -> Rule:
+    """Return the rule for sets of this origin; raises MiceSimError if there is none, or it takes more sets."""
+    try:
+        rule = default_rule(origin)
+    except MiceSimError as error:
+        raise MiceSimError(f"{error} To study it all the same, name a rule: +pooling.{analysis}=RULE.") from None
+    _check_least(analysis, rule, m)
+    return rule
+
+
+def _check_least(analysis: str, rule: Rule | None, m: int) -> None:
+    if rule and m < rule.least:
+        raise MiceSimError(
+            f"m is {m}; by the rule '{rule.name}' of analysis.{analysis} pooling needs at least two sets, so give "
+            "synthesis.m=2 or more."
+        )
 
 
 def _number_of_sets(spec: Specification) -> int:

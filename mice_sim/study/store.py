@@ -229,10 +229,14 @@ class Store:
         numbers, values, _ = _read(self.records()[number].path)
         return values[numbers[number]]
 
+    def study_events(self) -> list[dict]:
+        """Return the events of the study itself, which are known before a replicate is run."""
+        original = _read_footer(self.parts_directory / "original.parquet", self.study)
+        return list(original.events) if isinstance(original, Part) else []
+
     def write_events(self) -> None:
         """Gather the events and failures of all replicates, and of the study itself (-1), into events.parquet."""
-        original = _read_footer(self.parts_directory / "original.parquet", self.study)
-        rows: list[dict] = list(original.events) if isinstance(original, Part) else []
+        rows = self.study_events()
         for number, part in self.records().items():
             rows += [event for event in part.events if event["replicate"] == number]
             rows += [
