@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from scipy.special import expit, logit, ndtr
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, models
+from mice_sim.analysis import MODELS, Estimates, ModelFormula, NotConverged, models, overdispersed
 from mice_sim.analysis.by_statsmodels import SPECIFICATIONS
 from mice_sim.analysis.descriptives import correlations, counts, describe
 from mice_sim.analysis.discrimination import confusion, discriminate
@@ -316,7 +316,7 @@ def test_every_model_finds_the_coefficients_that_its_data_were_drawn_with():
     }
     numbers = {name: np.asarray(y, float) for name, y in numeric.items()}
     factors = {name: pd.Categorical.from_codes((rng.random(n) < p).astype(int), dtype=b) for name, p in binary.items()}
-    assert set(numbers) | set(factors) == set(SPECIFICATIONS)
+    assert set(numbers) | set(factors) == {*SPECIFICATIONS, "quantreg", "negativebinomial", "zeroinflatedpoisson"}
     for name, y in (numbers | factors).items():
         found = fit(name, "y ~ x", Table.from_pandas(pd.DataFrame({"x": x, "y": y})))
         at = found.terms.index("x")
@@ -344,6 +344,116 @@ def test_a_fit_that_leaves_the_range_of_its_link_is_begun_within_it(model, seed,
     assert np.stack([found.estimate, np.sqrt(found.variance)]) == pytest.approx(np.array(theirs), rel=2e-6)
 
 
+# ---- units, and columns that are nearly collinear
+
+
+@pytest.fixture(scope="module")
+def years() -> pd.DataFrame:
+    """Columns whose spread is small beside their mean."""
+    rng = np.random.default_rng(1)
+    year = rng.integers(2000, 2011, 60).astype(float)
+    t = (year - 2005) / 3
+    u = 0.6 * t - 0.4 * t**2 + rng.logistic(size=60)
+    return pd.DataFrame(
+        {
+            "year": year,
+            "far": 1e6 + rng.normal(size=60).round(1),
+            "y": u.round(2),
+            "b": pd.Categorical(np.where(u > 0, "yes", "no")),
+            "o": pd.cut(u, [-99, -1.5, 0.5, 99], labels=["a", "b", "c"]),
+            "count": rng.negative_binomial(2, 2 / (2 + np.exp(0.5 + 0.4 * t))).astype(float),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "formula", "theirs"),
+    [  # R: coefficients and standard errors of the last term, of multinom's for level b; of far - 1e6 but for lm
+        ("linear", "y ~ year + I(year^2)", (-8.90810780157e-03, 2.45044504782e-02)),  # lm
+        ("ols", "y ~ year + I(year^2)", (-8.90810780157e-03, 2.45044504782e-02)),
+        ("linear", "y ~ far", (1.75618218460e-02, 2.49249964986e-01)),
+        ("logistic", "b ~ far", (0.12982465363, 0.2798570299)),  # glm, binomial
+        ("glm.binomial", "b ~ far", (0.12982465363, 0.2798570299)),
+        ("ordinal", "o ~ far", (0.1157872356, 0.2533151970)),  # polr
+        ("multinomial", "o ~ far", (0.2287895236, 0.3767680098)),  # multinom
+    ],
+)
+def test_columns_far_from_0_and_a_year_with_its_square_are_fitted_as_by_r(years, model, formula, theirs):
+    found = fit(model, formula, Table.from_pandas(years))
+    at = {"ordinal": 0, "multinomial": 1}.get(model, -1)
+    assert (found.estimate[at], np.sqrt(found.variance[at])) == pytest.approx(theirs, rel=3e-7)
+
+
+NUMERIC = sorted(set(MODELS) - {name for name in MODELS if "mixed" in name} - {"ordinal", "multinomial", "logistic"})
+
+
+@pytest.mark.parametrize(
+    "model", [name for name in NUMERIC if not SPECIFICATIONS.get(name, SPECIFICATIONS["ols"]).binary]
+)
+def test_estimates_do_not_depend_on_units(model, years):
+    x = years["far"] - 1e6
+    positive = {"y": years["count"] + np.exp(years["y"] / 4) / 9} if "g" in model[:1] else {"y": years["count"]}
+    frame = pd.DataFrame({"x": x, "b": years["b"], **positive})
+    plain = fit(model, "y ~ x + b", Table.from_pandas(frame))
+    counts = model in ("poisson", "glm.quasipoisson", "negativebinomial", "zeroinflatedpoisson")
+    unit = 1.0 if counts else 1e-6
+    power = {"glm.gamma": -1, "glm.inverse.gaussian": -2, "glm.gamma.log": 0}.get(model, 1)
+    other = fit(model, "y ~ x + b", Table.from_pandas(frame.assign(x=1e4 * x, y=unit * frame["y"])))
+    scale = np.array([unit**power / 1e4 if term == "x" else unit**power for term in plain.terms])
+    errors = np.sqrt(plain.variance)
+    at = [plain.terms.index(term) for term in ("x", "byes")]
+    np.testing.assert_allclose((other.estimate / scale)[at], plain.estimate[at], atol=1e-6 * errors.min())
+    np.testing.assert_allclose((np.sqrt(other.variance) / scale)[at], errors[at], rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_line_through_two_points_is_nearer_than_the_median_regression(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=15), 1e-5 * rng.standard_t(1.5, size=15)  # heavy tails, small numbers
+    found = fit("quantreg", "y ~ x", Table.from_pandas(pd.DataFrame({"x": x, "y": y})))
+    i, j = np.triu_indices(15, 1)
+    slope = (y[j] - y[i]) / (x[j] - x[i])  # one of these lines is the nearest (Koenker & Bassett 1978)
+    distances = np.abs(y[:, None] - (y[i] - slope * x[i]) - slope * x[:, None]).sum(axis=0)
+    assert np.abs(y - found.estimate @ [np.ones(15), x]).sum() == pytest.approx(distances.min(), rel=1e-12)
+
+
+def test_the_errors_of_median_regression_are_those_of_statsmodels(random_frame):
+    found = fit("quantreg", "y ~ x + z", Table.from_pandas(random_frame))
+    theirs = sm.QuantReg(random_frame["y"], sm.add_constant(random_frame[["x", "z"]])).fit()
+    np.testing.assert_allclose(found.estimate, theirs.params, atol=1e-5)
+    np.testing.assert_allclose(np.sqrt(found.variance), theirs.bse, rtol=1e-4)
+
+
+def test_negative_binomial_regression_is_that_of_glm_nb(years):
+    found = fit("negativebinomial", "count ~ year", Table.from_pandas(years))
+    # MASS::glm.nb(count ~ year): coefficients, and 1 / theta
+    assert found.estimate == pytest.approx(np.array([-390.8074840305, 0.1950343017, 0.5916361444]), rel=1e-8)
+    theirs = sm.NegativeBinomial(years["count"], sm.add_constant(years["year"] - 2005)).fit(disp=0, maxiter=500)
+    np.testing.assert_allclose(np.sqrt(found.variance[1:]), theirs.bse.iloc[1:], rtol=1e-3)
+
+
+@pytest.mark.parametrize("most", [5, 500])  # statsmodels' Hessian overflows where counts are large
+def test_zero_inflated_regression_is_at_a_maximum_of_its_likelihood(most):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=120)
+    y = (rng.poisson(most * np.exp(0.3 * x)) * (rng.random(120) > 0.3)).astype(float)
+    found = fit("zeroinflatedpoisson", "y ~ x", Table.from_pandas(pd.DataFrame({"x": x, "y": y})))
+    assert found.terms == ("inflate_const", "(Intercept)", "x")
+    model = sm.ZeroInflatedPoisson(y, sm.add_constant(x))
+    np.testing.assert_allclose(model.score(found.estimate), 0, atol=1e-4)
+    width = 1e-4 * np.sqrt(found.variance)[:, None] * np.eye(3)
+    curved = [(model.score(found.estimate + w) - model.score(found.estimate - w)) / (2 * w.sum()) for w in width]
+    scale = np.sqrt(np.outer(found.variance, found.variance))
+    np.testing.assert_allclose(np.linalg.inv(-np.array(curved)) / scale, found.covariance / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["negativebinomial", "zeroinflatedpoisson"])
+def test_counts_that_vary_less_than_poissons_have_no_finite_maximum(model):
+    frame = pd.DataFrame({"x": np.tile([0.0, 1.0, 2.0], 10), "y": np.tile([2.0, 3.0, 4.0, 3.0, 2.0], 6)})
+    with pytest.raises(NotConverged, match="as 'poisson'"):
+        fit(model, "y ~ x", Table.from_pandas(frame))
+
+
 @pytest.mark.parametrize(
     ("model", "formula", "weights", "culprit"),
     [
@@ -364,11 +474,12 @@ def test_what_a_model_cannot_take_is_named(truth, model, formula, weights, culpr
     assert culprit in str(caught.value)
 
 
-@pytest.mark.parametrize("model", ["rlm", "quantreg", "negativebinomial", "glm.gamma.log"])
+@pytest.mark.parametrize("model", ["rlm", "negativebinomial", "glm.gamma.log"])
 def test_iterations_that_end_at_their_limit_are_no_fit(truth, model, monkeypatch):
-    given = SPECIFICATIONS[model]
-    options = {"max_iter": 2} if model == "quantreg" else {**given.fit, "maxiter": 2}
-    monkeypatch.setitem(SPECIFICATIONS, model, replace(given, fit=options))
+    if model in SPECIFICATIONS:
+        given = SPECIFICATIONS[model]
+        monkeypatch.setitem(SPECIFICATIONS, model, replace(given, fit={**given.fit, "maxiter": 2}))
+    monkeypatch.setattr(overdispersed, "MAX_ITERATIONS", 2)
     with pytest.raises(NotConverged, match="did not converge"):
         fit(model, "hgt ~ age + hc", truth)
 

@@ -10,17 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import Rows, binary_rows, numeric_rows
+from mice_sim.analysis.rows import Rows, binary_rows, check_range, numeric_rows
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood as kernels
 
-_NEWTON = MappingProxyType({"method": "newton", "maxiter": 100, "disp": 0})
 # Iterations end when the deviance changes by less than this, as a share of it.
-_IRLS = MappingProxyType({"maxiter": 100, "tol": 1e-10, "rtol": 1e-13})
+_IRLS = MappingProxyType({"maxiter": 1000, "tol": 1e-10, "rtol": 1e-13})
+# They end when no residual changes by more than this share of their scale.
+_ROBUST = MappingProxyType({"maxiter": 1000, "conv": "sresid", "tol": 1e-9})
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Specification:
     least : the smallest response allowed; above : whether it must be larger still. binary : whether the response is a
     factor of two levels. weights : the name of its weights argument, None if it takes none.
     estimates_scale : tests are t with n − p degrees of freedom, as R's summaries. fit : arguments of its fit.
+    power : of the unit of the response that the linear predictor grows by; 0 where fits do not depend on the unit.
     """
 
     model: str = "GLM"
@@ -41,6 +42,7 @@ class Specification:
     binary: bool = False
     weights: str | None = None
     estimates_scale: bool = False
+    power: int = 0
     fit: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -48,8 +50,6 @@ def _glm(family: str, link: str | None = None, **given: Any) -> Specification:
     return Specification(family=family, link=link, weights="var_weights", fit=_IRLS, **given)
 
 
-# Likelihoods whose derivatives statsmodels gives; a last step of Newton's method ends their fits.
-_SMOOTH = ("GLM", "NegativeBinomial")
 _PEARSON = MappingProxyType({**_IRLS, "scale": "X2"})
 _COUNTS: dict[str, Any] = {"least": 0.0}
 
@@ -57,21 +57,16 @@ SPECIFICATIONS = {
     "poisson": _glm("Poisson", **_COUNTS),
     "ols": Specification("OLS", estimates_scale=True),
     "wls": Specification("WLS", weights="weights", estimates_scale=True),
-    "rlm": Specification("RLM", fit={"maxiter": 100}),
-    "quantreg": Specification("QuantReg", estimates_scale=True),
-    "glm.gamma": _glm("Gamma", least=0.0, above=True, estimates_scale=True),
+    "rlm": Specification("RLM", power=1, fit=_ROBUST),
+    "glm.gamma": _glm("Gamma", least=0.0, above=True, estimates_scale=True, power=-1),
     "glm.gamma.log": _glm("Gamma", "Log", least=0.0, above=True, estimates_scale=True),
-    "glm.inverse.gaussian": _glm("InverseGaussian", least=0.0, above=True, estimates_scale=True),
+    "glm.inverse.gaussian": _glm("InverseGaussian", least=0.0, above=True, estimates_scale=True, power=-2),
     "glm.quasipoisson": Specification(
         family="Poisson", weights="var_weights", estimates_scale=True, fit=_PEARSON, **_COUNTS
     ),
     "glm.binomial": _glm("Binomial", binary=True),
     "glm.probit": _glm("Binomial", "Probit", binary=True),
     "glm.cloglog": _glm("Binomial", "CLogLog", binary=True),
-    "negativebinomial": Specification("NegativeBinomial", fit=_NEWTON, **_COUNTS),
-    "zeroinflatedpoisson": Specification(
-        "ZeroInflatedPoisson", least=0.0, fit={"method": "bfgs", "maxiter": 500, "gtol": 1e-8, "disp": 0}
-    ),
 }
 
 
@@ -83,41 +78,62 @@ def fit(
     *,
     weights: np.ndarray | None = None,
 ) -> Estimates:
-    """Fit a model of SPECIFICATIONS; terms beside those of the formula have statsmodels' names (`alpha`).
+    """Fit a model of SPECIFICATIONS.
 
+    It is fitted to orthonormal columns, as statsmodels' tolerances are absolute and its inverses leave out what is
+    small beside the largest column.
     values : float64 (columns, n). start : not used. weights : float64 (n,), positive.
     Raises NotConverged where there is no finite maximum, the model matrix is rank deficient or the response of this
     data set is out of the model's range.
     """
     specification = SPECIFICATIONS[name]
     rows = (binary_rows if specification.binary else numeric_rows)(formula, values)
-    _check_range(formula, rows.y, specification)
-    if not kernels.cholesky_solve(rows.x.T @ rows.x, rows.x.T @ rows.y)[0]:
+    check_range(formula, rows.y, specification.least, specification.above)
+    ok, basis, back = kernels.orthonormal(rows.x)
+    if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
     given = {} if weights is None else {str(specification.weights): _checked(weights, rows)}
     hopeless = f"The model {formula.text} ({name}) did not converge; leave out terms or use a simpler model."
     with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         try:
-            model = _build(specification, rows.y, pd.DataFrame(rows.x, columns=list(formula.names)), given)
+            y, shift, unit = _in_units(rows.y, basis, specification.power)
+            model = _build(specification, y, basis, given)
             result = _fitted(model, specification)
             estimate = np.asarray(result.params, dtype=float)
-            step = _newton_step(model, estimate) if specification.model in _SMOOTH else np.zeros_like(estimate)
+            step = _newton_step(model, estimate) if specification.model == "GLM" else np.zeros_like(estimate)
             estimate = estimate + step
             covariance = _covariance(specification, model, result, estimate)
         except (ValueError, np.linalg.LinAlgError, ArithmeticError) as error:
             raise NotConverged(hopeless) from error
     # A linear predictor that still moves is on its way to infinity; a wrong turn ends at numbers that are none.
-    steady = np.abs(rows.x @ step[: rows.x.shape[1]]).max() < kernels.DIVERGING
+    size = np.abs(basis @ estimate).max() if specification.power else 1.0
+    steady = np.abs(basis @ step).max() < kernels.DIVERGING * size
     converged = _has_converged(result, said, specification.fit.get("maxiter", np.inf))
     if not (converged and steady and np.isfinite(estimate).all() and (np.diagonal(covariance) > 0).all()):
         raise NotConverged(hopeless)
     df = float(rows.y.size - estimate.size)
-    terms = tuple(str(term) for term in model.exog_names)
-    return Estimates(terms, estimate, covariance, df if specification.estimates_scale else np.inf, df, rows.dropped)
+    estimate, covariance = back @ (shift + unit * estimate), unit**2 * back @ covariance @ back.T
+    return Estimates(
+        formula.names, estimate, covariance, df if specification.estimates_scale else np.inf, df, rows.dropped
+    )
 
 
-def _build(specification: Specification, y: np.ndarray, x: pd.DataFrame, given: dict[str, np.ndarray]) -> Any:
+def _in_units(y: np.ndarray, basis: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray | float, float]:
+    """Return the response in units of its own size, and what the coefficients β of it are in the given: shift + unit·β.
+
+    Where they are linear in the response, it is the rest of least squares.
+    """
+    if power != 1:
+        size = y.mean() if power else 1.0
+        return y / size, 0.0, size**power
+    least = basis.T @ y / y.size
+    rest = y - basis @ least
+    size = np.sqrt(rest @ rest / y.size)
+    return rest / size, least, size
+
+
+def _build(specification: Specification, y: np.ndarray, x: np.ndarray, given: dict[str, np.ndarray]) -> Any:
     import statsmodels.api as sm
 
     family: dict[str, Any] = {}
@@ -168,14 +184,13 @@ def _within_range(model: Any, steps: int = 100) -> np.ndarray:
 def _has_converged(result: Any, said: list[warnings.WarningMessage], limit: float) -> bool:
     """Return whether the fit came to its end; each class of statsmodels says it in another way."""
     warned = any(one.category.__name__ in ("ConvergenceWarning", "IterationLimitWarning") for one in said)
-    found = getattr(result, "mle_retvals", {}).get("converged", getattr(result, "converged", True))
-    return found and not warned and getattr(result, "fit_history", {}).get("iteration", 0) < limit
+    within = getattr(result, "fit_history", {}).get("iteration", 0) < limit
+    return getattr(result, "converged", True) and within and not warned
 
 
 def _newton_step(model: Any, estimate: np.ndarray) -> np.ndarray:
     """Return the step from where the iterations ended to the maximum."""
-    scale = {"scale": 1.0} if hasattr(model, "family") else {}
-    return np.linalg.solve(-model.hessian(estimate, **scale), model.score(estimate, **scale))
+    return np.linalg.solve(-model.hessian(estimate, scale=1.0), model.score(estimate, scale=1.0))
 
 
 def _covariance(specification: Specification, model: Any, result: Any, estimate: np.ndarray) -> np.ndarray:
@@ -183,14 +198,6 @@ def _covariance(specification: Specification, model: Any, result: Any, estimate:
         return np.asarray(result.cov_params(), dtype=float)
     # The fit's own is that of the iteration before the last one. R inverts the expected information too.
     return np.linalg.inv(-model.hessian(estimate, scale=result.scale, observed=False))
-
-
-def _check_range(formula: ModelFormula, y: np.ndarray, specification: Specification) -> None:
-    if (y < specification.least).any() or (specification.above and (y <= specification.least).any()):
-        allowed = f"more than {specification.least:g}" if specification.above else f"{specification.least:g} or more"
-        raise NotConverged(
-            f"The model {formula.text} needs a response of {allowed}, but it has {y.min():g}; transform it."
-        )
 
 
 def _checked(weights: np.ndarray, rows: Rows) -> np.ndarray:

@@ -17,6 +17,8 @@ from scipy.special import expit, gammaln, logit, logsumexp
 
 from mice_sim.analysis import by_statsmodels, mixed
 from mice_sim.analysis.estimates import Estimates, NotConverged
+from mice_sim.analysis.median import median
+from mice_sim.analysis.overdispersed import negative_binomial, zero_inflated
 from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, numeric_rows
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
@@ -32,13 +34,18 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
     values : float64 (columns, n). Raises NotConverged if the model matrix is rank deficient.
     """
     rows = numeric_rows(formula, values)
-    x, y = rows.x, rows.y
-    ok, beta, inverse = kernels.cholesky_solve(x.T @ x, x.T @ y)
+    y = rows.y
+    # The square x'x would double the digits that nearly collinear columns lose, such as a year and its square.
+    ok, basis, back = kernels.orthonormal(rows.x)
     if not ok:
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
-    residual = y - x @ beta
-    df = float(y.size - beta.size)
-    return Estimates(formula.names, beta, inverse * (residual @ residual / df), df, df, rows.dropped)
+    theta = basis.T @ y / y.size
+    residual = y - basis @ theta
+    theta += basis.T @ residual / y.size
+    residual = y - basis @ theta
+    df = float(y.size - theta.size)
+    covariance = back @ back.T * (residual @ residual / df / y.size)
+    return Estimates(formula.names, back @ theta, covariance, df, df, rows.dropped)
 
 
 def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -49,6 +56,11 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
     rows = binary_rows(formula, values)
     x, y = rows.x, rows.y
     ok, beta, covariance, _ = kernels.logistic(x, y)
+    if not ok:  # Columns may be so nearly collinear, or far from 0, that x'x looks singular
+        distinct, basis, back = kernels.orthonormal(x)
+        if distinct:
+            ok, beta, covariance, _ = kernels.logistic(basis, y)
+            beta, covariance = back @ beta, back @ covariance @ back.T
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
     return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size), rows.dropped)
@@ -67,11 +79,26 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH if start is None else start)
     if not ok and start is not None:  # which may be far from data unlike those that it was found in
         ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH)
+    if not ok:  # as in `logistic`
+        ok, theta, covariance = _ordinal_of_basis(x, y, len(levels))
     if not ok:
         raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
     return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), rows.dropped)
+
+
+def _ordinal_of_basis(x: np.ndarray, y: np.ndarray, n_levels: int) -> tuple[bool, np.ndarray, np.ndarray]:
+    """Return (ok, theta, covariance) of proportional odds, fitted to orthonormal columns of x that have a mean of 0."""
+    p, cuts = x.shape[1], n_levels - 1
+    ok, basis, back = kernels.orthonormal(np.column_stack([np.ones(len(x)), x]))
+    if not ok:
+        return False, FROM_SCRATCH, FROM_SCRATCH
+    ok, theta, covariance = kernels.ordinal(np.ascontiguousarray(basis[:, 1:]), y, n_levels, FROM_SCRATCH)
+    turn = np.eye(p + cuts)
+    turn[:p, :p] = back[1:, 1:]
+    turn[p:, :p] = -back[0, 1:]
+    return ok, turn @ theta, turn @ covariance @ turn.T
 
 
 def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -81,21 +108,32 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
     Raises NotConverged if a level has no rows, the classes are separated or the model matrix is rank deficient.
     """
     rows = _factor_rows(formula, values)
-    p = rows.x.shape[1]
-    ending, theta, factor = kernels.multinomial(
-        rows.x, rows.y, len(rows.levels), np.ones(rows.y.size), np.zeros(p), kernels.MAX_ITERATIONS,
-        np.zeros((len(rows.levels) - 1, p)),
-    )  # fmt: skip
-    if ending != kernels.CONVERGED:
+    ok, theta, covariance = _multinomial(rows.x, rows.y, len(rows.levels))
+    if not ok:  # as in `logistic`
+        distinct, basis, back = kernels.orthonormal(rows.x)
+        if distinct:
+            ok, theta, covariance = _multinomial(basis, rows.y, len(rows.levels))
+            turn = np.kron(np.eye(len(rows.levels) - 1), back)
+            theta, covariance = turn @ theta, turn @ covariance @ turn.T
+    if not ok:
         raise NotConverged(
             f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty."
         )
-    covariance = cho_solve((factor, True), np.eye(theta.size))
     levels = rows.levels[1:]
     terms = (
         formula.names if len(levels) == 1 else tuple(f"{level}:{name}" for level in levels for name in formula.names)
     )
-    return Estimates(terms, theta.ravel(), covariance, np.inf, float(rows.y.size - theta.size), rows.dropped)
+    return Estimates(terms, theta, covariance, np.inf, float(rows.y.size - theta.size), rows.dropped)
+
+
+def _multinomial(x: np.ndarray, y: np.ndarray, n_levels: int) -> tuple[bool, np.ndarray, np.ndarray]:
+    """Return (ok, theta, covariance), the coefficients level by level."""
+    p = x.shape[1]
+    ending, theta, factor = kernels.multinomial(
+        x, y, n_levels, np.ones(y.size), np.zeros(p), kernels.MAX_ITERATIONS, np.zeros((n_levels - 1, p))
+    )
+    ok = ending == kernels.CONVERGED
+    return ok, theta.ravel(), cho_solve((factor, True), np.eye(theta.size)) if ok else factor
 
 
 def _ordered_rows(formula: ModelFormula, values: np.ndarray) -> Rows:
@@ -210,6 +248,9 @@ MODELS: dict[str, Callable[..., Estimates]] = {
     "mixed.logistic": mixed.logistic,
     "mixed.logistic.agq": partial(mixed.logistic, nodes=9),
     **{name: partial(by_statsmodels.fit, name) for name in by_statsmodels.SPECIFICATIONS},
+    "quantreg": median,
+    "negativebinomial": negative_binomial,
+    "zeroinflatedpoisson": zero_inflated,
 }
 
 

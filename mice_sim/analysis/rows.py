@@ -70,3 +70,12 @@ def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] |
             f"The response '{formula.left.label}' of {formula.text!r} is {kind}; the model needs {wanted}."
         )
     return () if column is None else column.levels or ()
+
+
+def check_range(formula: ModelFormula, y: np.ndarray, least: float, above: bool = False) -> None:
+    """Raise NotConverged for a response of less than `least`, or not more than it if `above`."""
+    if (y < least).any() or (above and (y <= least).any()):
+        allowed = f"more than {least:g}" if above else f"{least:g} or more"
+        raise NotConverged(
+            f"The model {formula.text} needs a response of {allowed}, but it has {y.min():g}; transform it."
+        )

@@ -12,6 +12,8 @@ DECREMENT = 1e-12
 DIVERGING = 1e-3
 # A step may lower the log-likelihood by this share of it: near the maximum its rounding shows.
 SLACK = 1e-11
+# A column of this share of its length after the others are taken out of it is redundant.
+REDUNDANT = 1e-7
 
 
 @njit(cache=True, nogil=True)
@@ -58,6 +60,26 @@ def cholesky_solve(matrix, vector):
         for j in range(p):
             solution[i] += inverse[i, j] * vector[j]
     return True, solution, inverse
+
+
+@njit(cache=True, nogil=True)
+def orthonormal(x):
+    """Return (ok, basis, back): columns x @ back = basis of mean square 1 and uncorrelated; ok if x has full rank."""
+    n, p = x.shape
+    rows = x.T.copy()  # one contiguous row for each column
+    upper = np.zeros((p, p))
+    for j in range(p):
+        before = np.sqrt(np.dot(rows[j], rows[j]))
+        for _ in range(2):  # twice is enough (Giraud et al. 2005)
+            for i in range(j):
+                share = np.dot(rows[i], rows[j])
+                upper[i, j] += share
+                rows[j] -= share * rows[i]
+        upper[j, j] = np.sqrt(np.dot(rows[j], rows[j]))
+        if not upper[j, j] > REDUNDANT * before:
+            return False, x, upper
+        rows[j] /= upper[j, j]
+    return True, np.sqrt(n) * rows.T.copy(), np.sqrt(n) * np.ascontiguousarray(np.linalg.inv(upper))
 
 
 @njit(cache=True, nogil=True)

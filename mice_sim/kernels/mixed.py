@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mice_sim.kernels.likelihood import SLACK, _factorise
+from mice_sim.kernels.likelihood import SLACK, _factorise, orthonormal
 
 CONVERGED, NOT_CONVERGED, RANK_DEFICIENT, NOT_IDENTIFIED, EXACT = range(5)
 MAX_ITERATIONS = 200
@@ -23,8 +23,6 @@ MAX_ITERATIONS = 200
 DECREMENT = 1e-9
 # The share of it that a step must keep; −Λ is as good as Λ, so a step to an equal deviance may go round for ever.
 SUFFICIENT = 1e-4
-# A column of this share of its length after the others are taken out of it is redundant.
-REDUNDANT = 1e-7
 # Smaller relative standard deviations (in orthonormal columns of z) make a fit singular, as in lme4.
 SINGULAR = 1e-4
 # Elements of the relative covariance factor below this are 0 but for rounding.
@@ -93,26 +91,6 @@ def _sorted(group: np.ndarray, n_groups: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ---- linear algebra
-
-
-@njit(cache=True, nogil=True)
-def _orthonormal(x):
-    """Return (ok, basis, back): columns x @ back = basis of mean square 1 and uncorrelated; ok if x has full rank."""
-    n, p = x.shape
-    rows = x.T.copy()  # one contiguous row for each column
-    upper = np.zeros((p, p))
-    for j in range(p):
-        before = np.sqrt(np.dot(rows[j], rows[j]))
-        for _ in range(2):  # twice is enough (Giraud et al. 2005)
-            for i in range(j):
-                share = np.dot(rows[i], rows[j])
-                upper[i, j] += share
-                rows[j] -= share * rows[i]
-        upper[j, j] = np.sqrt(np.dot(rows[j], rows[j]))
-        if not upper[j, j] > REDUNDANT * before:
-            return False, x, upper
-        rows[j] /= upper[j, j]
-    return True, np.sqrt(n) * rows.T.copy(), np.sqrt(n) * np.ascontiguousarray(np.linalg.inv(upper))
 
 
 @njit(cache=True, nogil=True)
@@ -377,8 +355,8 @@ def _linear(y, x, z, starts, reml):
     beta, covariance, psi = np.zeros(p), np.zeros((p, p)), np.zeros((q, q))
     spread = np.zeros((k + 1, k + 1))
     effects, conditional = np.zeros((n_groups, q)), np.zeros((n_groups, q, q))
-    ok, basis, back = _orthonormal(x)
-    ok_z, random, back_z = _orthonormal(z)
+    ok, basis, back = orthonormal(x)
+    ok_z, random, back_z = orthonormal(z)
     if not (ok and ok_z):
         return RANK_DEFICIENT, beta, covariance, psi, np.nan, spread, effects, conditional, np.nan, False, beta
     if n <= p:

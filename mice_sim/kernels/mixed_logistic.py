@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from mice_sim.kernels.likelihood import DIVERGING, SLACK, _factorise
+from mice_sim.kernels.likelihood import DIVERGING, SLACK, _factorise, orthonormal
 from mice_sim.kernels.mixed import (
     CONVERGED,
     DECREMENT,
@@ -21,7 +21,6 @@ from mice_sim.kernels.mixed import (
     SUFFICIENT,
     _is_regular,
     _lower_triangle,
-    _orthonormal,
     _sorted,
     _step,
 )
@@ -291,8 +290,8 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     k = at.shape[0]
     beta, covariance, psi = np.zeros(p), np.zeros((p + k, p + k)), np.zeros((q, q))
     modes, conditional = np.zeros((n_groups, q)), np.zeros((n_groups, q, q))
-    ok, basis, back = _orthonormal(x)
-    ok_z, random, back_z = _orthonormal(z)
+    ok, basis, back = orthonormal(x)
+    ok_z, random, back_z = orthonormal(z)
     status = CONVERGED if ok and ok_z else RANK_DEFICIENT
     filled = np.sum(starts[1:] > starts[:-1])
     if status == CONVERGED and (filled < 2 or filled == n):
