@@ -231,6 +231,30 @@ def test_no_variance_between_clusters_is_a_result(pupils):
     assert np.isfinite(fit.variance).all()
 
 
+def test_of_two_minima_of_the_deviance_the_lower_one_is_found():
+    rng = np.random.default_rng(83)
+    group, x = np.repeat(np.arange(8), 4), rng.normal(size=32).round(1)
+    x[0] = -20.0  # one such row, and the deviance has a minimum at a variance of 1.014 too, where lmer ends
+    y = (rng.normal(size=8)[group] * 0.8 * x + rng.normal(size=32) * 1.5).round(1)
+    fit = kernels.linear_mixed(y, np.column_stack([np.ones(32), x]), x[:, None], group, 8, reml=False)
+    # lmer(y ~ x + (0 + x | g), REML = FALSE, start = 0.01)
+    assert (fit.deviance, fit.psi[0, 0]) == pytest.approx((123.40455371498, 0.0), abs=1e-9)
+    np.testing.assert_allclose([*fit.beta, fit.sigma2], [0.01233410998, -0.16007742490, 2.76908028277], rtol=1e-8)
+
+
+def test_a_minimum_at_the_end_of_a_flat_valley_is_reached():
+    rng = np.random.default_rng(321)
+    group, x = np.repeat(np.arange(12), 4), rng.normal(size=48).round(1)
+    y = (rng.normal(size=12)[group] * x + rng.logistic(size=48) > 0).astype(float)
+    design = np.column_stack([np.ones(48), x])
+    fit = logistic_mixed(y, design, design, group, 12)
+    # glmer(y ~ x + (1 + x | g), binomial) with the optimizer bobyqa, rhoend = 1e-9
+    assert fit.status == kernels.CONVERGED
+    assert fit.deviance == pytest.approx(64.26829241947, abs=1e-7)
+    np.testing.assert_allclose(fit.beta, [-0.10722608755, 0.06931544418], atol=1e-5)
+    np.testing.assert_allclose(lower(fit.psi), [0.07339616557, 0.48805132924, 3.24532076189], rtol=1e-4)
+
+
 def test_rows_with_a_missing_value_are_left_out_and_counted(pupils):
     holes = pupils.astype({"id": float})
     holes.loc[3, "x"], holes.loc[10, "y"], holes.loc[17, "id"] = np.nan, np.nan, np.nan

@@ -430,6 +430,8 @@ def _minimise(roots, within, white, at, symmetric, n, reml):
     """Return (status, Λ, deviance, root, df) where the profiled deviance is least; white is left at that Λ."""
     q, k = roots.shape[1], at.shape[0]
     factor = np.eye(q)
+    # The deviance may have two minima, one of them where all covariances are 0.
+    without, root, df = _profiled(roots, np.zeros((q, q)), within, white, reml, n)
     deviance, root, df = _profiled(roots, factor, within, white, reml, n)
     escapes = 0
     for iteration in range(MAX_ITERATIONS):
@@ -474,7 +476,11 @@ def _minimise(roots, within, white, at, symmetric, n, reml):
         slope = (trace - square * (df / root[-1, -1] ** 2)).reshape(q, q)
         values, vectors = np.linalg.eigh((slope + slope.T) / 2)
         if values[0] > -1e-4 * (1 + np.abs(trace).max()) or escapes == 5:
-            return CONVERGED, factor, deviance, root, df
+            if not without < deviance - DECREMENT * abs(deviance):
+                return CONVERGED, factor, deviance, root, df
+            factor, without = np.zeros((q, q)), np.inf
+            deviance, root, df = _profiled(roots, factor, within, white, reml, n)
+            continue
         escapes += 1
         away = vectors[:, 0].copy()
         factor = _root(factor @ factor.T + 0.01 * np.outer(away, away))

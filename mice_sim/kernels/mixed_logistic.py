@@ -25,6 +25,10 @@ from mice_sim.kernels.mixed import (
     _step,
 )
 
+# A step that promises less of the deviance and is long all the same is on its way to infinity; along a flat valley
+# towards a minimum it promises more.
+NOTHING = 1e-4 * DECREMENT
+
 
 class LogisticFit(NamedTuple):
     """A logistic mixed model; as `mixed.LinearFit`, without a residual variance.
@@ -310,8 +314,8 @@ def _logistic(y, x, z, starts, nodes, log_weights):
     for _ in range(MAX_ITERATIONS):
         hessian = _logistic_hessian(theta, gradient, False, y, basis, random, starts, at, nodes, log_weights, modes)
         step, promise = _step(gradient, hessian)
-        last = promise < DECREMENT
-        if last and not np.abs(step).max() < DIVERGING:
+        last = promise < DECREMENT and np.abs(step).max() < DIVERGING
+        if promise < NOTHING and not last:
             break
         shrink = min(1.0, 3.0 / max(np.abs(step).max(), 1e-300))
         before, old = deviance, theta
