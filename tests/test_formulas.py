@@ -67,6 +67,18 @@ def test_curves_are_rs_for_new_values_too_beyond_the_old_ones(r_models, small):
         ("hgt ~ 1", ["(Intercept)"]),
         ("~ wgt", ["(Intercept)", "wgt"]),
         ("wgt", ["(Intercept)", "wgt"]),
+        # colnames(model.matrix(...)) of R
+        ("~ age %in% (hgt + wgt)", ["(Intercept)", "age:hgt:wgt"]),
+        ("~ age + (hgt - age)", ["(Intercept)", "age", "hgt"]),
+        ("~ (age - age) / hgt", ["(Intercept)"]),
+        (
+            "~ (age + hgt + wgt:hc)^2",
+            ["(Intercept)", "age", "hgt", "age:hgt", "wgt:hc", "age:wgt:hc", "hgt:wgt:hc"],
+        ),
+        (
+            "~ (age + hgt:wgt + hc)^3",
+            ["(Intercept)", "age", "hc", "age:hc", "hgt:wgt", "age:hgt:wgt", "hgt:wgt:hc", "age:hgt:wgt:hc"],
+        ),
     ],
 )
 def test_terms_have_rs_names(truth, formula, names):

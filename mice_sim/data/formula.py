@@ -38,6 +38,7 @@ _ARGUMENTS = {
 }
 _INTERCEPT: frozenset[str] = frozenset()
 _BARS = ("|", "||")
+_CONSTANTS = (Number(0), Number(1))
 
 Term = frozenset[str]
 
@@ -323,8 +324,10 @@ class _Terms:
                 return _without(left, right)
             case "*":
                 return _union(_union(left, right), _cross(left, right))
-            case "/":
+            case "/" if left:
                 return _union(left, _cross([frozenset().union(*left)], right))
+            case "%in%":
+                return _cross(left, [frozenset().union(*right)])
         return _cross(left, right)
 
     def _power(self, node: Binary) -> list[Term]:
@@ -333,9 +336,9 @@ class _Terms:
         base = self.expand(node.left)
         found = base
         for _ in range(int(node.right.value) - 1):
-            more = _union(found, _cross(found, base))
+            more = _cross(base, found)  # which holds the base, each term times itself, in R's order
             if len(more) == len(found):
-                break
+                return more
             found = more
         return found
 
@@ -353,7 +356,10 @@ def _summands(tree: Node, sign: str = "+") -> list[tuple[str, Node]]:
     if isinstance(tree, Sign):
         return [("-" if (tree.sign == "-") != (sign == "-") else "+", tree.of)]
     if isinstance(tree, Binary) and tree.operator in ("+", "-") and sign == "+":
-        return _summands(tree.left) + _summands(tree.right, tree.operator)
+        right = _summands(tree.right, tree.operator)
+        if isinstance(tree.right, Parentheses) and any(s == "-" and n not in _CONSTANTS for s, n in right):
+            right = [(tree.operator, tree.right)]  # in a + (b - a), nothing is taken from the first a
+        return _summands(tree.left) + right
     return [(sign, tree)]
 
 
