@@ -449,9 +449,11 @@ def test_zero_inflated_regression_is_at_a_maximum_of_its_likelihood(most):
 
 @pytest.mark.parametrize("model", ["negativebinomial", "zeroinflatedpoisson"])
 def test_counts_that_vary_less_than_poissons_have_no_finite_maximum(model):
-    frame = pd.DataFrame({"x": np.tile([0.0, 1.0, 2.0], 10), "y": np.tile([2.0, 3.0, 4.0, 3.0, 2.0], 6)})
-    with pytest.raises(NotConverged, match="as 'poisson'"):
-        fit(model, "y ~ x", Table.from_pandas(frame))
+    rng = np.random.default_rng(4)
+    for size in (10, 20, 40):
+        frame = pd.DataFrame({"x": rng.normal(size=size), "y": rng.binomial(8, 0.7, size).astype(float)})
+        with pytest.raises(NotConverged, match="as 'poisson'"):
+            fit(model, "y ~ x", Table.from_pandas(frame))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from mice_sim.kernels import likelihood as kernels
 # Log-likelihood, score (k,) and Hessian (k, k).
 _Terms = tuple[float, np.ndarray, np.ndarray]
 MAX_ITERATIONS = 200
+# What the variance of a negative binomial count must exceed its mean by, as a share of it, somewhere.
+NO_EXTRA = 1e-5
 
 
 def negative_binomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -96,7 +98,9 @@ def _fit(
         raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
     with np.errstate(all="ignore"):
         theta, information = _maximise(lambda theta: terms(theta, basis, rows.y), begin(basis, rows.y))
-    if theta is None:
+        # Less is rounding on the way to α = 0, which the logarithm does not reach.
+        poisson = alpha and theta is not None and np.exp(theta[-1] + (basis @ theta[:-1]).max()) < NO_EXTRA
+    if theta is None or poisson:
         raise NotConverged(
             f"The model {formula.text} ({name}) did not converge; leave out terms or use a simpler model, as 'poisson'."
         )
