@@ -494,10 +494,11 @@ def certify(directory: Path, replicates: int, named: tuple[str, ...], out: Outpu
 
     The verdict goes into the report. The exit code is 0 if all hashes agree, 5 if not.
     """
-    from mice_sim.study.config import Execution, stored_config
+    from mice_sim.study.config import stored_config
+    from mice_sim.study.replay import CERTIFYING
     from mice_sim.study.replay import certify as check
 
-    executions = [Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3)]
+    executions = list(CERTIFYING)
     for text in named:
         overrides = [word if "=" in word else f"execution={word}" for word in text.split()]
         executions.append(stored_config(directory, overrides).execution)

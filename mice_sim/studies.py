@@ -17,6 +17,7 @@ from mice_sim.resources import shown_path
 from mice_sim.study import performance as measured
 from mice_sim.study import run, sweep, targets
 from mice_sim.study.config import StudyConfig, compose, is_sweep, stored_config
+from mice_sim.study.replay import CERTIFYING, Replay, certify, replay
 from mice_sim.study.replicate import CHOSEN
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
@@ -91,6 +92,16 @@ class Study:
         """Return this study minus another one for every measure, replicates paired by number: see
         `mice_sim.study.performance.compare`."""
         return measured.compare(self._store, self.config, other._store, other.config)
+
+    def replay(self, replicate: int) -> Replay:
+        """Rebuild one replicate alone and compare its hashes with the stored ones; raises MiceSimError for one that is
+        not there."""
+        return replay(self.directory, replicate)
+
+    def certify(self, replicates: int = 5) -> dict[str, Any]:
+        """Run a few random replicates again, by one worker and by two, in other chunks and orders; return and store
+        the verdict, whose "agrees" says whether all hashes are the stored ones."""
+        return certify(self.directory, replicates, list(CERTIFYING))
 
     def report(self) -> Path:
         """Write tables/, figures/ and report.html of what is stored now into the study's folder; return the page's

@@ -16,11 +16,12 @@ import mice_sim as ms
 from mice_sim import MiceSimError
 from mice_sim.analysis import MODELS
 from mice_sim.cli import main
+from mice_sim.report.verbs import _duration
 from mice_sim.study import measures
 from mice_sim.study.analyses import STATISTICS
 from mice_sim.study.config import Execution, compose
 from mice_sim.study.own import digest
-from mice_sim.study.plan import plan
+from mice_sim.study.plan import Interval, plan
 from mice_sim.study.replay import certify
 
 NORMAL = ("data=mvn", "resampling=fresh", "resampling.n=60", "analysis=regression", "synthesis.m=2", "replicates=3",
@@ -92,6 +93,48 @@ def test_a_link_of_a_rejection_leads_to_p_values(tmp_path):
     cell = re.search(r'class="numbers performance".*?<th scope="row">x1</th>.*?href="#(rows-\d+)"', page, re.DOTALL)
     assert f'id="{cell[1]}"' in page
     assert 'data-statistic="p_value"' in re.search(rf'id="{cell[1]}".*', page)[0]
+
+
+def test_failures_of_a_sweep_are_told_point_by_point(tmp_path, monkeypatch):
+    def fragile(formula, values, start=None):
+        if values.shape[1] == 70:
+            raise MiceSimError("It broke.")
+        return MODELS["linear"](formula, values)
+
+    monkeypatch.setitem(MODELS, "fragile", fragile)
+    given = ("+analysis.fragile={kind: fragile, formula: 'y ~ x1'}", "resampling.n=60,70", f"output={tmp_path}")
+    page = ms.run_sweep(*NORMAL, *given).report().read_text(encoding="utf-8")
+    rows = re.findall(r"<tr><td>fragile</td><td>(\d+)</td><td>(\w+)</td>", page[page.index('id="failures"') :])
+    assert sorted(rows) == [("70", "sample"), ("70", "synthetic")]
+    assert "as not all of these do" in page  # samples of 60 and of 70 rows are others
+
+
+def test_points_with_the_same_samples_are_said_to_share_them(tmp_path):
+    page = ms.run_sweep(*NORMAL, "synthesis.m=2,3", f"output={tmp_path}").report().read_text(encoding="utf-8")
+    assert "The points share their samples" in page
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ((), "All coverages are within 3 Monte Carlo errors of 0.95. The furthest is "),
+        (
+            ("+analysis.linear.truth={x1: 9.0}", "replicates=40"),
+            "1 of 1 coverages are more than 3 Monte Carlo errors from 0.95. The furthest is 0.000, of x1 (linear) by "
+            "synthetic.",
+        ),
+        (("~analysis.linear",), "There is no published study to compare with, and no coverage of a known truth."),
+    ],
+)
+def test_a_study_of_ones_own_is_headed_by_how_its_methods_cover(tmp_path, overrides, words):
+    verdict = run(tmp_path, *overrides).verdict
+    assert " ".join([verdict.headline, *verdict.sentences]).startswith(words)
+
+
+@pytest.mark.parametrize(("hours", "words"), [(3.9 / 3600, "3.9 (3 to 5) seconds"), (0.5, "30 (")])
+def test_a_plan_tells_time_in_units_that_can_be_read(hours, words):
+    factor = 1 / 3600 if hours < 0.01 else 1.0
+    assert _duration(Interval(hours, 3 * factor, 5 * factor)).startswith(words)
 
 
 # ---- names and keys
@@ -246,6 +289,29 @@ class Callable_:
 def test_different_code_has_different_hashes(one, other):
     assert digest(one) != digest(other)
     assert digest(one) == digest(one)
+
+
+def test_code_is_the_same_as_a_script_and_as_a_module():
+    def of(module: str) -> dict:
+        names: dict = {"__name__": module}
+        exec("def helper(x): return x + 1\ndef used(x): return helper(x)", names)
+        return names
+
+    assert digest(of("__main__")["used"]) == digest(of("own")["used"])
+
+
+def test_a_study_with_code_of_ones_own_is_replayed_where_it_is_known(tmp_path, monkeypatch):
+    monkeypatch.setitem(STATISTICS, "first", lambda columns, values: ms.Statistics(("a",), {"b": values[:1, 0]}))
+    study = run(tmp_path, "+analysis.first={kind: first}", "+pooling.first=mean")
+    assert study.replay(1).differs == ""
+    monkeypatch.delitem(STATISTICS, "first")
+    refused = invoke("replay", tmp_path, 1)
+    assert refused.exit_code == 1
+    assert "The study uses analysis 'first' of its user's own" in refused.stderr
+
+
+def test_a_certificate_can_be_had_in_python(tmp_path):
+    assert run(tmp_path).certify(1)["agrees"]
 
 
 MEMO: dict[str, int] = {}

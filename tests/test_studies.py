@@ -152,7 +152,7 @@ def test_ones_own_method_runs_on_all_cores_and_its_code_is_part_of_the_study(tmp
     assert serial.stdout == loky.stdout
     changed = SCRIPT.replace("SHARE = 0.5", "SHARE = 0.4")
     refused = run("b", changed, "loky")
-    assert "holds replicates of another study (configuration.own.method.between was" in refused.stderr
+    assert "holds replicates of another study (the code of your method 'between' is another)" in refused.stderr
     assert run("c", changed, "loky").stdout != loky.stdout
 
 

@@ -24,6 +24,7 @@ from mice_sim.report.tables import report_tables, write_tables
 from mice_sim.report.word import write_word
 from mice_sim.study.config import is_sweep
 from mice_sim.study.performance import performance, replicate_estimates
+from mice_sim.study.replay import same_samples
 from mice_sim.study.store import Store
 from mice_sim.study.summary import Summary, summarise
 from mice_sim.study.sweep import point_stores, read_manifest, sweep_comparisons, sweep_performance
@@ -77,7 +78,10 @@ def build_sweep(directory: Path) -> Path:
         store = max(stores, key=lambda store: len(store.records()))
         longest = _model_estimates(store, store.config())
     rows = _rows_of_points(manifest, frame, stores)
-    return sweeps.build_sweep(directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest, rows)
+    shared = all(len(set(same_samples(stores[0], store))) == 1 for store in stores[1:])
+    return sweeps.build_sweep(
+        directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest, rows, shared
+    )
 
 
 def _rows_of_points(

@@ -84,13 +84,16 @@ def _table(name: str, rows: pd.DataFrame, axes: Sequence[str]) -> PerformanceTab
     )
 
 
-def failures(frame: pd.DataFrame) -> list[tuple[str, str, str, str, str]]:
-    """Return (analysis, source, replicates, rate, mcse) where an analysis failed; of its terms, the worst."""
-    rows = frame[(frame["measure"] == FAILURE) & (frame["estimate"] > 0)]
-    worst = rows.sort_values("estimate", ascending=False, kind="stable").drop_duplicates(["analysis", "source"])
+def failures(frame: pd.DataFrame, axes: Sequence[str] = ()) -> list[tuple[tuple[str, ...], tuple[str, str, str]]]:
+    """Return where an analysis failed: (analysis, values of the axes, source), (replicates, rate, mcse).
+
+    Of its terms, the worst.
+    """
+    rows, labels = frame[(frame["measure"] == FAILURE) & (frame["estimate"] > 0)], ["analysis", *axes, "source"]
+    worst = rows.sort_values("estimate", ascending=False, kind="stable").drop_duplicates(labels)
     return [
-        (r.analysis, r.source, str(int(r.n)), fixed(r.estimate, 4), fixed(r.mcse, 4))
-        for r in worst.sort_index().itertuples()
+        (tuple(short(r[label]) for label in labels), (str(int(r["n"])), fixed(r["estimate"], 4), fixed(r["mcse"], 4)))
+        for r in worst.sort_index().to_dict("records")
     ]
 
 

@@ -23,10 +23,12 @@ from scipy.special import ndtr, ndtri
 
 from mice_sim import streams
 from mice_sim.report.published import Published, load_published
+from mice_sim.report.style import SAMPLES
 from mice_sim.study.measures import mean_mcse, sd_mcse, share_mcse
 from mice_sim.study.summary import KEYS, Summary
 
 LIMIT = 4.0  # |z| above this is outside
+CLEAR = 3  # Monte Carlo errors that a coverage may be off
 ALPHA = 0.01  # the joint test rejects below this
 SIMULATIONS = 1000  # of a mean of degrees of freedom
 
@@ -74,7 +76,7 @@ def judge(summary: Summary, config: dict) -> Verdict:
     """Hold a study against the published one that its configuration names."""
     name = config["report"].get("published")
     if not name:
-        return Verdict(None, "No published study to compare with.", [], None)
+        return Verdict(None, *_of_coverages(summary, float(config["pooling"]["level"])), None)
     published = load_published(name)
     same_samples = config["resampling"] == published.design["resampling"]
     complete = summary.replicates == published.design["replicates"]
@@ -87,6 +89,21 @@ def judge(summary: Summary, config: dict) -> Verdict:
     if not complete:
         agreement.loc[agreement["source"] != "original", "verdict"] = "not judged"
     return _verdict(agreement, published, summary, complete)
+
+
+def _of_coverages(summary: Summary, level: float) -> tuple[str, list[str]]:
+    """Return a headline and sentences for a study that has no published one: how its methods cover."""
+    methods = ~summary.coverage["source"].isin(SAMPLES)
+    rows = summary.coverage[methods].dropna(subset=["coverage"])
+    if rows.empty:
+        return "There is no published study to compare with, and no coverage of a known truth.", []
+    off = (rows["coverage"] - level).abs() > CLEAR * share_mcse(level, rows["n"])
+    furthest = rows.loc[(rows["coverage"] - level).abs().idxmax()]
+    where = f"{furthest['coverage']:.3f}, of {furthest['term']} ({furthest['analysis']}) by {furthest['source']}"
+    if not off.any():
+        return f"All coverages are within {CLEAR} Monte Carlo errors of {level:g}.", [f"The furthest is {where}."]
+    told = f"{off.sum()} of {len(rows)} coverages are more than {CLEAR} Monte Carlo errors from {level:g}."
+    return told, [f"The furthest is {where}."]
 
 
 class _Book:

@@ -151,7 +151,7 @@ def bland_altman(rows: pd.DataFrame, reference: str, level: float, name: str = "
         mean = _agreement(axis, pair[reference].to_numpy(), pair[other].to_numpy(), looks[other], level, most)
         words.append(f"{other}, {term}: mean {fixed(mean, 4)}")
         label = looks[other].label
-        axis.set_title(fitted(label if len(terms) == 1 else term if len(others) == 1 else f"{label}: {term}", 30))
+        axis.set_title(fitted(label if len(terms) == 1 else term if len(others) == 1 else f"{label}: {term}", 24))
     figure.supxlabel("mean of the two estimates", fontsize=8)
     figure.supylabel(fitted(f"{others[0] if len(others) == 1 else 'method'} − {reference}", 60, 1), fontsize=8)
     thinned = f" Only {most:,} of {pairs:,} points are drawn; the lines are those of all." if pairs > most else ""

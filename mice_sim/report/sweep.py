@@ -34,6 +34,7 @@ def build_sweep(
     level: float | None = None,
     longest: Mapping[str, pd.DataFrame] | None = None,
     rows: Mapping[tuple[str, ...], Rows] | None = None,
+    shared: bool = True,
 ) -> Path:
     """Write tables/, figures/ and report.html of a sweep; return the page's path.
 
@@ -42,8 +43,8 @@ def build_sweep(
     unpaired, ratio), where ratio is the unpaired error over the paired one. level : of the confidence intervals and of
     the Monte Carlo intervals; without it, that of the frame's coverages. longest : of a sweep over the number of
     replicates, the `replicate_estimates` of the largest point by analysis; their Monte Carlo errors are drawn. rows :
-    those behind the numbers, by the axes' values as they are shown. Raises MiceSimError if an axis has no column or
-    the level is not known.
+    those behind the numbers, by the axes' values as they are shown. shared : whether all points have the same samples.
+    Raises MiceSimError if an axis has no column or the level is not known.
     """
     directory, axes = Path(directory), list(axes)
     for axis in axes:
@@ -59,12 +60,13 @@ def build_sweep(
         title=title,
         left_out=MOST_POINTS if len(frame[axes].drop_duplicates()) > MOST_POINTS else None,
         facts=_facts(axes, frame),
-        statement=pairing_statement(comparisons),
+        statement=pairing_statement(comparisons, shared),
         pairing=_pairing(comparisons, level),
         level=percent(level),
         tables=performance_tables(frame, axes),
         rows=rows or {},
-        failures=failures(frame),
+        failures=failures(frame, axes),
+        axes=axes,
         figures=[(d, inline_svg(directory / "figures" / f"{d.name}.svg", d)) for d in drawings],
     )  # fmt: skip
     page = directory / "report.html"
@@ -96,16 +98,21 @@ def write_point(folder: Path, title: str, values: Mapping[str, str], rows: Rows)
 # ---- what pairing saves
 
 
-def pairing_statement(comparisons: pd.DataFrame) -> str:
+def pairing_statement(comparisons: pd.DataFrame, shared: bool = True) -> str:
     """Say how much smaller paired Monte Carlo errors are than unpaired ones."""
     ratio = _ratios(comparisons)
     if ratio.empty:
         return "The points have nothing to compare replicate by replicate: what they share is the same."
+    why = (
+        "The points share their samples, so differences between them are taken replicate by replicate."
+        if shared
+        else "Differences are taken replicate by replicate; they gain by it where points share their samples, as not "
+        "all of these do."
+    )
     return (
-        "The points share their samples, so differences between them are taken replicate by replicate. Over "
-        f"{len(ratio):,} comparisons, the Monte Carlo standard error that a difference would have with other samples "
-        f"at each point is {fixed(ratio.median(), 2)} times that of the paired difference at the median (range "
-        f"{fixed(ratio.min(), 2)} to {fixed(ratio.max(), 2)}). Unpaired, the median comparison would take "
+        f"{why} Over {len(ratio):,} comparisons, the Monte Carlo standard error that a difference would have with "
+        f"other samples at each point is {fixed(ratio.median(), 2)} times that of the paired difference at the median "
+        f"(range {fixed(ratio.min(), 2)} to {fixed(ratio.max(), 2)}). Unpaired, the median comparison would take "
         f"{fixed(ratio.median() ** 2, 1)} times as many replicates."
     )
 

@@ -381,11 +381,9 @@ def _note(kind: str, replicates: int) -> str:
         "utility": "Against the sample that the sets were made from; S is 1 in a right synthesis with fixed "
         "parameters. Means over {}.",
     }
-    model = (
-        "Estimates in the original data; bias and coverage of the confidence interval, mean standard error and "
-        "mean degrees of freedom over {}."
-    )
-    return notes.get(kind, model if kind in MODELS else notes["correlations"]).format(f"{replicates} replicates")
+    model = "Estimates in the original data; means, biases and coverages of the confidence interval over {}."
+    number = f"{replicates} replicate{'s' * (replicates != 1)}"
+    return notes.get(kind, model if kind in MODELS else notes["correlations"]).format(number)
 
 
 # ---- files

@@ -31,7 +31,7 @@ def show(console: Console, summary: Summary, config: Mapping[str, Any], verdict:
         print_whole(console, _rich_table(console, table))
         console.print()
     if summary.replicates > 1:
-        _print(console, Text("± and numbers in parentheses are Monte Carlo standard errors.\n", style="dim"))
+        _print(console, Text("After ± stands the Monte Carlo standard error.\n", style="dim"))
     _print(console, Text(verdict.headline, style=f"bold {COLOURS[verdict.agrees]}"))
     for sentence in verdict.sentences:
         _print(console, Text(sentence))

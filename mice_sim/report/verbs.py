@@ -28,7 +28,7 @@ def show_plan(console: Console, plan: Plan, needs: Sequence[Need]) -> None:
         ("Tasks", f"{plan.tasks} of {plan.chunk} replicates"),
         ("A replicate", f"{_interval(plan.seconds, 1000)} ms of one core"),
         ("Core-hours", _interval(plan.core_hours)),
-        ("Wall time", f"{_interval(plan.wall_hours, 60)} minutes with {plan.workers} workers"),
+        ("Wall time", f"{_duration(plan.wall_hours)} with {plan.workers} workers, start and report apart"),
         ("Memory", f"{plan.memory_mib:.0f} MiB a worker"),
         ("Disk", f"{_interval(plan.disk_mib)} MiB"),
     ]
@@ -100,6 +100,11 @@ def show_replay(console: Console, replay: Replay) -> None:
         console.print(Text(f"{text}{replay.largest_difference:.2g}.", style="red"), soft_wrap=True)
     else:
         console.print(Text("Every hash is the stored one.", style="green"))
+
+
+def _duration(hours: Interval) -> str:
+    factor, unit = (3600, "seconds") if hours.value < 1 / 60 else (60, "minutes") if hours.value < 2 else (1, "hours")
+    return f"{_interval(hours, factor)} {unit}"
 
 
 def _interval(x: Interval, factor: float = 1.0) -> str:

@@ -94,8 +94,9 @@ def _told(thing: Any, module: str, seen: set[int]) -> Iterator[str]:
         return
     if isinstance(thing, type | FunctionType):
         seen.add(id(thing))
-        yield f"{thing.__module__}.{thing.__qualname__}"
-        parts = list(_parts(thing)) if thing.__module__ == module else []
+        own = thing.__module__ == module  # whose name may be another one, as that of a script that is run
+        yield thing.__qualname__ if own else f"{thing.__module__}.{thing.__qualname__}"
+        parts = list(_parts(thing)) if own else []
     elif isinstance(thing, MethodType | partial):
         parts = (
             [thing.__func__, thing.__self__]

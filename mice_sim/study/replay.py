@@ -14,11 +14,13 @@ import mice_sim
 from mice_sim import streams
 from mice_sim.errors import MiceSimError
 from mice_sim.study.config import Execution, stored_config
+from mice_sim.study.own import REGISTRIES
 from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import Failure
 from mice_sim.study.run import Point, identity, one_thread, run_points
 from mice_sim.study.store import Store, study_hash
 
+CERTIFYING = (Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3))
 CERTIFICATE = "certificate.json"
 
 
@@ -40,6 +42,17 @@ class Replay:
     failures: list[Failure]
 
 
+def check_known(store: Store) -> None:
+    """Raise MiceSimError for a study whose user's own code this process does not know."""
+    for what, things in store.identity["configuration"].get("own", {}).items():
+        for name in things:
+            if name not in REGISTRIES[what]:
+                raise MiceSimError(
+                    f"The study uses {what} '{name}' of its user's own, which only a script that registers it knows; "
+                    "call replay or certify of ms.read_study(…) there."
+                )
+
+
 def replay(directory: Path, replicate: int) -> Replay:
     """Rebuild one stored replicate from its streams; raises MiceSimError if the study has not got it."""
     store = Store(directory)
@@ -47,6 +60,7 @@ def replay(directory: Path, replicate: int) -> Replay:
     part = store.records().get(replicate)
     if part is None:
         raise MiceSimError(f"{directory} holds no replicate {replicate}; `mice-sim status {directory}` lists them.")
+    check_known(store)
     with one_thread():
         rows = replicator(config.key()).run(replicate)
     stored = store.replicate(replicate)
@@ -85,6 +99,7 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
         if execution.engine == "slurm" and not execution.slurm["wait"]:
             raise MiceSimError("A certificate needs the replicates at once; add execution.slurm.wait=true.")
     store = Store(directory)
+    check_known(store)
     config = stored_config(directory)
     key = config.key()
     own = identity(key)

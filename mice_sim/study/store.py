@@ -69,7 +69,7 @@ class Store:
             self.parts_directory.mkdir(parents=True, exist_ok=True)
             self._sweep_up()
             if self._identity_file.exists() and self.identity != identity and self.scan()[0]:
-                found = [f"{key} was {old!r} and is {new!r}" for key, old, new in differences(self.identity, identity)]
+                found = [_told(*difference) for difference in differences(self.identity, identity)]
                 more = f" and {len(found) - 3} more" if len(found) > 3 else ""
                 raise MiceSimError(
                     f"{self.directory} holds replicates of another study "
@@ -320,6 +320,14 @@ def _write(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _told(key: str, old: object, new: object) -> str:
+    own = key.removeprefix("configuration.own.")
+    if own != key:
+        what, _, name = own.partition(".")
+        return f"the code of your {what} '{name}' is another"
+    return f"{key} was {old!r} and is {new!r}"
 
 
 def differences(stored: dict, wanted: dict, path: str = "") -> list[tuple[str, object, object]]:

@@ -118,6 +118,8 @@ def _likeness(clause: str, setting: Setting) -> int:
     found = 3 * clause.startswith(f"{last} is ")
     found += 4 * bool(setting.value and last in words and re.search(rf" is '?{value}'?$", clause))
     found += 3 * (last in quoted)
+    # A file that is named is what the columns are of that are named too.
+    found += 9 * bool(re.search(r"\.\w+$", setting.value) and Path(setting.value).name in clause)
     inside = set(re.findall(r"[\w.]+", setting.value)) if _ABOUT_COLUMNS.search(clause) else set()
     found += 3 * bool(quoted & {setting.value, *inside})
     return found + len({*above} & (words | quoted)) if found else 0
