@@ -197,6 +197,36 @@ def test_missing_codes_of_a_csv_file_are_taken_out_or_kept(tmp_path):
     assert kept["o"].isna().tolist() == [False, True, False]
 
 
+@pytest.mark.parametrize(("sep", "decimal"), [(",", "."), (";", ",")])
+def test_numbers_that_pandas_writes_with_a_fraction_are_the_levels_and_codes_they_equal(tmp_path, sep, decimal):
+    frame = pd.DataFrame(
+        {"smoker": [0, 1, np.nan, 1] * 5, "score": [1, 5, np.nan, 99] * 5, "x": [0.5, 1.5, np.nan, 99] * 5}
+    )
+    frame.to_csv(tmp_path / "x.csv", index=False, sep=sep, decimal=decimal)
+    columns = draft(tmp_path / "x.csv").columns
+    assert columns["smoker"]["levels"] == [0, 1]
+    columns["score"] = {"kind": "ordered", "levels": [1, 2, 3, 4, 5], "missing": [99]}
+    columns["x"]["missing"] = [99]
+    data = read_table(tmp_path / "x.csv", columns)
+    assert data["smoker"].tolist()[:4] == ["0", "1", pytest.approx(np.nan, nan_ok=True), "1"]
+    assert data["score"].cat.categories.tolist() == ["1", "2", "3", "4", "5"]
+    assert data["score"].dropna().tolist() == ["1", "5"] * 5
+    assert data["x"].max() == 1.5
+    write_table(data[["smoker"]], tmp_path / "out.csv")
+    assert set((tmp_path / "out.csv").read_text().split()) == {"smoker", "0", "1", '""'}
+
+
+def test_text_that_is_a_level_stays_as_it_is(tmp_path):
+    (tmp_path / "x.csv").write_text("a;b\n007;1,0\n7;2,0\n")
+    columns = {
+        "a": {"kind": "binary", "levels": ["007", 7]},
+        "b": {"kind": "binary", "levels": ["1,0", "2,0"]},
+    }
+    data = read_table(tmp_path / "x.csv", columns)
+    assert data["a"].tolist() == ["007", "7"]
+    assert data["b"].tolist() == ["1,0", "2,0"]
+
+
 @pytest.mark.parametrize(
     ("column", "words"),
     [

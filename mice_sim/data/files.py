@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mice_sim.data import labelled
-from mice_sim.data.schema import FACTORS, Columns, check_column, lay_on, read_schema, refuse_text, text
+from mice_sim.data.schema import FACTORS, Columns, check_column, is_text, lay_on, read_schema, refuse_text, text
 from mice_sim.errors import MiceSimError
 
 READABLE = (".csv", ".parquet", *labelled.READERS)
@@ -72,8 +72,7 @@ def read_raw(path: Path | str, schema: Columns | None = None) -> tuple[pd.DataFr
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path), {}
         if path.suffix.lower() == ".csv":
-            factors = [name for name, column in (schema or {}).items() if column.get("kind") in FACTORS]
-            return _read_csv(path, factors), {}
+            return _read_csv(path, schema or {}), {}
         return labelled.read(path)
     except (ValueError, OSError, *labelled.ERRORS) as error:
         why = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")[:150]
@@ -130,14 +129,26 @@ def write_table(frame: pd.DataFrame, path: Path | str, schema: dict[str, Any] | 
             raise MiceSimError(f"The file '{path}' can't be written ({why}); choose .csv or .parquet.") from None
 
 
-def _read_csv(path: Path, factors: list[str]) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Columns) -> pd.DataFrame:
     with path.open(encoding="utf-8") as file:
         head = "".join(line for _, line in zip(range(20), file, strict=False))
     first = head.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     # Where semicolons separate, commas are decimal signs, unless the file has points.
     decimal = "," if separator == ";" and "." not in head.partition("\n")[2] else "."
-    return pd.read_csv(path, sep=separator, decimal=decimal, dtype=dict.fromkeys(factors, str), encoding="utf-8-sig")
+    factors = [name for name, column in columns.items() if column.get("kind") in FACTORS]
+    frame = pd.read_csv(path, sep=separator, decimal=decimal, dtype=dict.fromkeys(factors, str), encoding="utf-8-sig")
+    return frame if decimal == "." else _with_points(frame, columns)
+
+
+def _with_points(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return the frame with points in the numbers of text columns, but for those that are levels as they are."""
+    for name in frame.columns.intersection(list(columns)):
+        if is_text(frame[name]) and not columns[name].get("drop"):
+            as_it_is = frame[name].isin(list(map(text, columns[name].get("levels", []))))
+            pointed = frame[name].str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True)
+            frame[name] = frame[name].where(as_it_is | pointed.isna(), pointed)
+    return frame
 
 
 def _codes_of_numbers(raw: pd.Series, column: Mapping[str, Any]) -> dict[str, Any]:

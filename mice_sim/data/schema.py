@@ -137,15 +137,24 @@ def _without(series: pd.Series, column: Mapping[str, Any]) -> pd.Series:
     return series.mask(series.isin(codes)) if codes else series
 
 
+def _as_known(value: object, known: set[str]) -> str:
+    """Return a value as the level or code that it is: pandas writes the 1 of a column with missing values as 1.0."""
+    said = text(value)
+    number = said if said in known else text(pd.to_numeric(said, errors="coerce"))
+    return number if number in known else said
+
+
 def _factor(series: pd.Series, column: Mapping[str, Any], file: str, keep_codes: bool) -> pd.Series:
     levels = [text(level) for level in column["levels"]]
     special = {text(code): label for code, label in missing_codes(column).items()}
     names = {text(code): label for label, code in column.get("codes", {}).items()}
     ordered = column["kind"] == "ordered"
     keep = special if keep_codes and not ordered else {}
+    known = {*levels, *special, *names}
     found = {}  # level by raw value: there are fewer of them than rows
     for value in series.dropna().unique():
-        level = names.get(text(value), text(value))
+        said = _as_known(value, known)
+        level = names.get(said, said)
         found[value] = keep.get(level, level) if level in keep or level in levels or level not in special else None
     values = series.astype(object).map(found)
     levels += [label for label in dict.fromkeys(keep.values()) if label not in levels and label in found.values()]
