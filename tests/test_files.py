@@ -216,6 +216,18 @@ def test_numbers_that_pandas_writes_with_a_fraction_are_the_levels_and_codes_the
     assert set((tmp_path / "out.csv").read_text().split()) == {"smoker", "0", "1", '""'}
 
 
+def test_an_infinite_number_is_refused_unless_its_column_is_dropped(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n3,inf\n-2,4\n")
+    words = r"^Column 'b' of x\.csv holds infinite values; replace them by numbers or leave them empty\.$"
+    columns = {"a": {"kind": "continuous"}, "b": {"kind": "continuous"}}
+    with pytest.raises(MiceSimError, match=words):
+        draft(tmp_path / "x.csv")
+    for schema in (None, columns):
+        with pytest.raises(MiceSimError, match=words):
+            read_table(tmp_path / "x.csv", schema)
+    assert list(read_table(tmp_path / "x.csv", {**columns, "b": {"drop": True}})) == ["a"]
+
+
 def test_text_that_is_a_level_stays_as_it_is(tmp_path):
     (tmp_path / "x.csv").write_text("a;b\n007;1,0\n7;2,0\n")
     columns = {

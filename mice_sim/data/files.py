@@ -68,11 +68,23 @@ def read_raw(path: Path | str, schema: Columns | None = None) -> tuple[pd.DataFr
         raise MiceSimError(f"The file '{path}' ends in none of {', '.join(READABLE)}; save the data as one of them.")
     if not path.is_file():
         raise MiceSimError(f"There is no file '{path}'; check the path.")
+    frame, own = _read(path, schema or {})
+    for name in frame.select_dtypes("number", exclude="timedelta"):
+        if np.isinf(frame[name].to_numpy(float, na_value=np.nan)).any() and not (schema or {}).get(name, {}).get(
+            "drop"
+        ):
+            raise MiceSimError(
+                f"Column '{name}' of {path.name} holds infinite values; replace them by numbers or leave them empty."
+            )
+    return frame, own
+
+
+def _read(path: Path, schema: Columns) -> tuple[pd.DataFrame, Columns]:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path), {}
         if path.suffix.lower() == ".csv":
-            return _read_csv(path, schema or {}), {}
+            return _read_csv(path, schema), {}
         return labelled.read(path)
     except (ValueError, OSError, *labelled.ERRORS) as error:
         why = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")[:150]
