@@ -228,6 +228,31 @@ def test_an_infinite_number_is_refused_unless_its_column_is_dropped(tmp_path):
     assert list(read_table(tmp_path / "x.csv", {**columns, "b": {"drop": True}})) == ["a"]
 
 
+@pytest.mark.parametrize("text", ["x\n7.46\n1.5\nabout 8\n3\n", "x;y\n7,46;1\n1,5;1\nabout 8;1\n3;1\n"])
+def test_a_cell_that_is_no_number_is_named_and_may_be_a_missing_code(tmp_path, text):
+    (tmp_path / "x.csv").write_text(text)
+    columns = (
+        {"x": {"kind": "continuous"}, "y": {"kind": "continuous"}} if ";" in text else {"x": {"kind": "continuous"}}
+    )
+    words = (
+        r"^Column 'x' of x\.csv holds 'about 8', which is no number; correct it, or list it among the column's missing"
+    )
+    with pytest.raises(MiceSimError, match=words):
+        read_table(tmp_path / "x.csv", columns)
+    columns["x"]["missing"] = ["about 8"]
+    for keep_codes in (False, True):
+        data = read_table(tmp_path / "x.csv", columns, keep_codes=keep_codes)
+        assert data["x"].tolist() == pytest.approx([7.46, 1.5, np.nan, 3], nan_ok=True)
+    write_table(data, tmp_path / "x.sav")
+    assert read_table(tmp_path / "x.sav")["x"].tolist() == pytest.approx([7.46, 1.5, np.nan, 3], nan_ok=True)
+
+
+def test_text_without_a_schema_is_named_not_the_numbers_before_it(tmp_path):
+    (tmp_path / "x.csv").write_text("x\n7.46\nabout 8\n3\n")
+    with pytest.raises(MiceSimError, match="holds text such as 'about 8'; describe it in a schema"):
+        read_table(tmp_path / "x.csv")
+
+
 def test_text_that_is_a_level_stays_as_it_is(tmp_path):
     (tmp_path / "x.csv").write_text("a;b\n007;1,0\n7;2,0\n")
     columns = {

@@ -112,7 +112,7 @@ def write(frame: pd.DataFrame, path: Path, columns: Columns) -> None:
     for name in map(str, frame):
         column = columns.get(name, {})
         out[name], labels[name] = _coded(frame[name], column)
-        special = missing_codes(column)
+        special = {code: label for code, label in missing_codes(column).items() if not isinstance(code, str)}
         if special and not is_text(out[name]):
             labels[name].update({float(code): label for code, label in special.items() if label != text(code)})
             missing[name] = list(special)

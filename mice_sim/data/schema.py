@@ -35,7 +35,8 @@ def read_schema(path: Path | str) -> dict[str, Any]:
     `columns: {name: {…}}` describes every column, in the file's order:
 
     - kind: continuous, binary, unordered or ordered; levels: [low, high], for all kinds but continuous.
-    - missing: [−9, 99] or {−9: refused}, codes for values that are not known, of columns of any kind.
+    - missing: [−9, 99] or {−9: refused}, codes for values that are not known, of columns of any kind; numbers, or text,
+      which is missing in a continuous column whatever is asked.
     - spike: [0], values of a continuous column that are drawn apart from its others.
     - drop: true or why; such a column is not used. label, unit: for people.
     - bounds: [0, 120], rules: {age < 18: 0}, derived: wgt / (hgt / 100) ** 2, method: cart; as `synthesize` has them.
@@ -87,7 +88,7 @@ def lay_on(frame: pd.DataFrame, columns: Columns, file: str, keep_codes: bool = 
     keep_codes : keep missing codes: as numbers of continuous columns, as levels of unordered and binary ones (which
         are unordered then); an ordered factor has no place for them. By default they become missing.
 
-    Raises MiceSimError for text in a continuous column and for a level that the schema lacks.
+    Raises MiceSimError for text in a continuous column that is no missing code, and for a level that the schema lacks.
     """
     kept = [name for name, column in columns.items() if not column.get("drop")]
     if not kept:
@@ -96,7 +97,7 @@ def lay_on(frame: pd.DataFrame, columns: Columns, file: str, keep_codes: bool = 
     for name in kept:
         column = columns[name]
         if column["kind"] == "continuous":
-            refuse_text(frame, [name], file, "list its levels in the schema")
+            frame[name] = _numbers(frame[name], column, file)
             if not keep_codes:
                 frame[name] = _without(frame[name], column)
         else:
@@ -123,8 +124,30 @@ def refuse_text(frame: pd.DataFrame, names: list[str], file: str, remedy: str) -
     """Raise MiceSimError for the first of the columns that holds text."""
     for name in names:
         if is_text(frame[name]):
-            example = frame[name].dropna().iloc[0] if frame[name].notna().any() else ""
-            raise MiceSimError(f"Column '{name}' of {file} holds text such as '{example}'; {remedy}.")
+            examples = [*_no_numbers(frame[name]), *frame[name].dropna(), ""]
+            raise MiceSimError(f"Column '{name}' of {file} holds text such as '{examples[0]}'; {remedy}.")
+
+
+def _numbers(series: pd.Series, column: Mapping[str, Any], file: str) -> pd.Series:
+    """Return a continuous column as numbers, without missing codes that are text; other text is refused."""
+    if not is_text(series):
+        return series
+    series = series.mask(series.isin([code for code in missing_codes(column) if isinstance(code, str)]))
+    foreign, held = _no_numbers(series), series.notna().sum()
+    if 2 * len(foreign) > held:
+        refuse_text(series.to_frame(), [str(series.name)], file, "list its levels in the schema")
+    if len(foreign):
+        raise MiceSimError(
+            f"Column '{series.name}' of {file} holds '{foreign.iloc[0]}', which is no number; correct it, or list it "
+            "among the column's missing codes in the schema."
+        )
+    return pd.to_numeric(series)
+
+
+def _no_numbers(series: pd.Series) -> pd.Series:
+    """Return the values of a column that are neither missing nor numbers."""
+    is_bool = series.map(lambda value: isinstance(value, bool))
+    return series[series.notna() & (is_bool | pd.to_numeric(series, errors="coerce").isna())]
 
 
 def is_text(series: pd.Series) -> bool:
