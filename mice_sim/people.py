@@ -29,7 +29,7 @@ class People:
     """A file, read as its schema says.
 
     frame : what is synthesised or imputed. carried : the file's other columns, as they are.
-    columns : the schema of all columns. order : the file's columns. schema : the schema's text.
+    columns : the schema of all columns. order : their names. schema : the schema's text.
     """
 
     path: Path
@@ -91,7 +91,8 @@ def read_people(path: Path, verb: Verb, schema: Path | None = None, accept: bool
     frame = read_table(path, columns, keep_codes=verb == "synthesize")
     raw, _ = read_raw(path, columns)
     carried = raw[[name for name in raw if columns[str(name)].get("drop")]]
-    return People(path, frame, carried, frame.attrs["schema"]["columns"], tuple(map(str, raw)), text)
+    columns = frame.attrs["schema"]["columns"]
+    return People(path, frame, carried, columns, tuple(columns), text)
 
 
 def options_of(people: People, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _write_sets(people: People, verb: Verb, result: Sets, directory: Path, endin
 
 
 def _whole(people: People, verb: Verb, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return imputed records with the columns that were carried along, in the file's order; synthetic ones as is."""
+    """Return imputed records with the columns that were carried along, in the schema's order; synthetic ones as is."""
     if verb == "synthesize" or people.carried.empty:
         return frame
     copies = len(frame) // len(people.carried)

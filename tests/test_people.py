@@ -260,6 +260,16 @@ def test_impute_fills_the_holes_and_carries_the_rest_along(ready):
     assert (first["income"] >= 0).all()
 
 
+def test_files_of_another_order_than_the_schema_come_out_in_the_schemas(ready):
+    real = pd.read_csv(ready)
+    real[real.columns[::-1]].to_csv(ready, index=False)
+    result = run("impute", ready, "--m", 1, "--maxit", 1, "--seed", 1)
+    assert result.exception is None, result.exception
+    imputed = pd.read_csv(ready.with_name("people_imputed") / "people_1.csv")
+    assert list(imputed) == list(real)
+    pd.testing.assert_frame_equal(imputed[["id", "born", "sex"]], real[["id", "born", "sex"]])
+
+
 def test_imputed_sets_stand_on_top_of_the_data_in_the_long_file(ready):
     run("impute", ready, "--m", 2, "--maxit", 1, "--seed", 1)
     long = pd.read_csv(ready.with_name("people_imputed") / "people_long.csv")

@@ -28,7 +28,7 @@ def read_table(
     ----------
     path : a file that ends in .csv (with commas, semicolons or tabs; UTF-8), .parquet, .sav, .zsav (SPSS), .dta
         (Stata), .sas7bdat or .xpt (SAS). Value labels become levels, ordered where SPSS says "ordinal".
-    schema : a YAML file (or its `columns`) that names every column in the file's order, see
+    schema : a YAML file (or its `columns`) that names every column, in the order that the frame is to have, see
         `mice_sim.data.schema.read_schema`; `mice-sim schema` drafts one. Without one, columns keep the types they are
         read with; a CSV file may then hold numbers and True/False only.
     keep_codes : keep missing codes (SPSS's user-missing values, Stata's .a to .z, the schema's `missing`) as values;
@@ -95,10 +95,11 @@ def _read(path: Path, schema: Columns) -> tuple[pd.DataFrame, Columns]:
 def merge(own: Columns, given: Columns, names: list[str], file: str, schema: str = "") -> Columns:
     """Return the given description of the columns called `names`, filled up with what the file says of them.
 
-    Raises MiceSimError for a column that is not in both, for another order, and for columns that can't be drawn.
+    The order is that of `given`. Raises MiceSimError for a column that is not in both, and for columns that can't be
+    drawn.
     """
-    if names != list(given):
-        unknown = sorted(set(map(str, names)) ^ set(given)) or ["(order)"]
+    unknown = sorted(map(str, set(names) ^ set(given)))
+    if unknown:
         raise MiceSimError(
             f"Column '{unknown[0]}' is not in both the file {file} and its schema{schema}; make them agree."
         )

@@ -25,14 +25,14 @@ KEYS = (
     "codes", "letters", "ranges", "measure", "format",
 )  # fmt: skip
 
-# {column: {kind: …, levels: […], …}}, in the file's order.
+# {column: {kind: …, levels: […], …}}, in the frame's order.
 Columns = dict[str, dict[str, Any]]
 
 
 def read_schema(path: Path | str) -> dict[str, Any]:
     """Return the content of a YAML schema, checked.
 
-    `columns: {name: {…}}` describes every column, in the file's order:
+    `columns: {name: {…}}` describes every column, in the order that its frame is to have:
 
     - kind: continuous, binary, unordered or ordered; levels: [low, high], for all kinds but continuous.
     - missing: [−9, 99] or {−9: refused}, codes for values that are not known, of columns of any kind; numbers, or text,
@@ -84,7 +84,7 @@ def lay_on(frame: pd.DataFrame, columns: Columns, file: str, keep_codes: bool = 
     Parameters
     ----------
     frame : the raw values; columns of factors hold text, or the codes that `codes` or the levels name.
-    columns : describes every column of the frame, in its order. file : its name, for messages.
+    columns : describes every column of the frame, in the order to have. file : its name, for messages.
     keep_codes : keep missing codes: as numbers of continuous columns, as levels of unordered and binary ones (which
         are unordered then); an ordered factor has no place for them. By default they become missing.
 
