@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -312,3 +315,34 @@ def test_mice_sim_run_names_a_folder_that_it_cannot_write(tmp_path):
 def test_every_message_of_a_composition_is_one_sentence():
     for overrides in (["experiment=x"], ["replicate=5"], ["synthesis.bucket=5"], ["execution.engine=x"]):
         refusal(lambda overrides=overrides: compose(overrides))
+
+
+# ---- a method of one's own
+
+
+@dataclass(frozen=True)
+class Odd(mice_sim.Method):
+    """A method that draws what it was given, whatever was asked."""
+
+    gives: Any = None
+
+    def fit(self, y, X, rng):
+        return SimpleNamespace(draw=lambda X, rng: self.gives)
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        (np.zeros(3), "3 values"),
+        (np.zeros((7, 2)), r"an array of shape \(7, 2\)"),
+        (None, "something of type NoneType"),
+        (1.0, "something of type float"),
+        (["a"] * 9, "something of type list"),
+    ],
+)
+def test_a_method_that_draws_something_else_than_numbers_is_named(gives, said):
+    data = pd.DataFrame({"a": np.arange(20.0), "b": [np.nan, *np.arange(19.0) ** 2]})
+    for verb, mode, needed in (("impute", {}, 1), ("synthesize", {}, 20), ("synthesize", {"mode": "linked"}, 20)):
+        words = f"^The method 'odd' gave {said} for 'b', not an array of shape \\({needed},\\); let its draw"
+        with pytest.raises(MiceSimError, match=words):
+            getattr(mice_sim, verb)(data, m=1, method={"a": "sample", "b": Odd(gives)}, seed=1, **mode)

@@ -167,7 +167,7 @@ class _Chain:
         spec, name, rows = self.spec, self.table.columns[j].name, self.wanted[j]
         rng = self.streams(i + 1, name, iteration)
         fitted, keep = self._fit(iteration, i, j, rng)
-        drawn = draw(fitted, self._seen(j, keep, rows), rng, name)
+        drawn = draw(fitted, self._seen(j, keep, rows), rng, name, spec.methods[j])
         if j in self.is_ruled or j in spec.bounds or j in spec.smoothing:
             others = dict(zip(self.table.names, self.sets[i], strict=True))
             drawn = constrain(spec, j, drawn, rows, others, self.table.values[j, self.fit_rows[j]], rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from mice_sim.errors import MiceSimError
 from mice_sim.synthesis.events import Event, EventLog
-from mice_sim.synthesis.methods import Fitted, Method, Predictors, Target
+from mice_sim.synthesis.methods import Fitted, Method, Predictors, Target, name_of
 
 # (set, column, iteration) -> the random stream of that draw; iteration 0 initialises.
 Streams = Callable[[int, str, int], np.random.Generator]
@@ -35,15 +36,30 @@ def fit_method(
     return method.fit(y, X, rng, **own)
 
 
-def draw(fitted: Fitted, X: Predictors, rng: np.random.Generator, column: str) -> np.ndarray:
+def draw(fitted: Fitted, X: Predictors, rng: np.random.Generator, column: str, method: Method) -> np.ndarray:
     """Draw a value of `column` for each of `X.rows`; raises MiceSimError where one is infinite or no number."""
-    values = fitted.draw(X, rng)
+    values = _as_numbers(fitted.draw(X, rng), X.rows.size, column, method)
     if not np.isfinite(values).all():
         raise MiceSimError(
             f"The model of '{column}' leads to numbers that are not finite; measure it in other units, "
             "leave out predictors, or give it the method cart."
         )
     return values
+
+
+def _as_numbers(drawn: Any, wanted: int, column: str, method: Method) -> np.ndarray:
+    """Return what a method, perhaps a user's own, has drawn; raises MiceSimError unless it is `wanted` numbers."""
+    gave = f"something of type {type(drawn).__name__}"
+    with suppress(TypeError, ValueError):
+        values = np.asarray(drawn, dtype=float)
+        if values.shape == (wanted,):
+            return values
+        if values.ndim:
+            gave = f"{values.size} values" if values.ndim == 1 else f"an array of shape {values.shape}"
+    raise MiceSimError(
+        f"The method '{name_of(method)}' gave {gave} for '{column}', not an array of shape ({wanted},); "
+        "let its draw return a number for each of X.rows."
+    )
 
 
 def log_notes(log: EventLog, fitted: Fitted, column: str, number: int, iteration: int) -> None:

@@ -162,7 +162,7 @@ def generate(
             state, step.keep, rows, np.zeros_like(step.keep), spec.formulas.get(j), spec.codes[j], spec.cluster, is_new
         )
         rng = streams(number + 1, names[j], 1)
-        drawn = fitting.draw(step.fits[number % len(step.fits)], X, rng, names[j])
+        drawn = fitting.draw(step.fits[number % len(step.fits)], X, rng, names[j], spec.methods[j])
         return drawn if j >= p else constrain(spec, j, drawn, rows, by_name, step.observed, rng)
 
     for j in fitted.kept:
