@@ -31,6 +31,11 @@ def test_a_table_of_constants_alone_is_a_table(mode):
         pd.testing.assert_frame_equal(drawn, data[columns])
 
 
+def test_options_of_methods_are_none_of_constants():
+    data = pd.DataFrame({"a": [1.0, 1.0]})
+    pd.testing.assert_frame_equal(ms.synthesize(data, m=1, seed=1, cp=0.1, method="cart").completed(1), data)
+
+
 def test_a_rule_may_look_at_a_constant_or_set_one():
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"x": rng.normal(size=40), "one": 1.0, "y": rng.normal(size=40)})
@@ -92,6 +97,12 @@ def refusal(data: pd.DataFrame, **options) -> str:
     with pytest.raises(MiceSimError) as caught:
         ms.synthesize(data, m=1, seed=1, **options)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "linked"}, {"cp": 1e-8}, {"k": 10}, {"method": "joint"}])
+def test_a_single_record_is_not_synthesised(options):
+    said = "The data has one row, which every synthetic record would repeat; give more rows."
+    assert refusal(pd.DataFrame({"x": [1.0], "y": [2.0]}), **options) == said
 
 
 def test_a_kept_column_decides_on_the_number_of_rows():
@@ -195,10 +206,9 @@ def test_whole_numbers_that_floats_cannot_hold_are_refused():
     assert "2^53 and more" in refusal(pd.DataFrame({"id": [2**53 + 1, 2, 3]}))
 
 
-@pytest.mark.parametrize("mode", ["sequential", "linked"])
-def test_a_single_row_is_a_table(mode):
+def test_a_single_row_is_a_table():
     data = pd.DataFrame({"x": [1.0], "y": [2.0], "f": pd.Categorical(["a"])})
-    drawn = ms.synthesize(data, m=1, mode=mode, bounds={"x": [0, None], "y": [0, None]}, seed=1).completed(1)
+    drawn = ms.impute(data, m=1, bounds={"x": [0, None], "y": [0, None]}, seed=1).completed(1)
     pd.testing.assert_frame_equal(drawn, data)
 
 

@@ -35,6 +35,7 @@ DRAW_OBSERVED = ("cart", "cart.deviance", "rf", "sample", "pmm", "midastouch")
 # What a table or a call may deserve to hear, and nothing else.
 REFUSALS = [
     r"^The data is empty; give at least one row and one column\.$",
+    r"^The data has one row, which every synthetic record would repeat; give more rows\.$",
     r"^Column '.*' is all missing; drop it or give it values\.$",
     r"^Column '.*' holds (infinite values|dates|text)",
     r"^Column '.*' has type .*; convert it with astype",

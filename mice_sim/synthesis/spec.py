@@ -176,6 +176,8 @@ def specify(
     _one_of("rule", rule, RULES)
     for name, number in (("m", m), ("maxit", maxit), ("r", r), *([("k", k)] if k is not None else [])):
         whole(name, number)
+    if mode != "impute" and table.n_rows == 1:
+        raise MiceSimError("The data has one row, which every synthetic record would repeat; give more rows.")
     joint = joint_of(method, options, proper)
     if joint is not None:
         if missing not in (None, "two-step"):

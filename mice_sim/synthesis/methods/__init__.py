@@ -161,7 +161,8 @@ def make_each(wanted: Mapping[int, Any], options: Mapping[str, object]) -> dict[
         if name not in METHODS:
             raise MiceSimError(f"There is no method '{name}'{nearest(name, list(METHODS))}")
     known = {name: {f.name for f in dataclasses.fields(METHODS[name])} for name in names}  # type: ignore[arg-type]
-    _check_options({k: v for k, v in options.items() if k != "proper"}, known, names)
+    if names:  # without columns to draw, options have no say
+        _check_options({k: v for k, v in options.items() if k != "proper"}, known, names)
     made: dict[str, Method] = {}
     for name in names:
         made[name] = METHODS[name](**{k: v for k, v in options.items() if k in known[name]})
