@@ -131,8 +131,11 @@ def pool(
     Raises
     ------
     MiceSimError
-        For an unknown rule, or one that is not valid for the sets, naming those that are.
+        For what is no fits, an unknown rule, or one that is not valid for the sets, naming those that are.
     """
+    if not isinstance(fits, Fits):
+        fitting = '; fit a model first: pool(sets.fit("y ~ x"))' if hasattr(fits, "fit") else "; give what fit returns"
+        raise MiceSimError(f"pool combines the fits of a model, and this is of type {type(fits).__name__}{fitting}.")
     chosen, forced = choose_rule(rule, fits.origin, force)
     u = np.array([fit.variance for fit in fits.estimates])
     frame = pool_frame(

@@ -346,3 +346,30 @@ def test_a_method_that_draws_something_else_than_numbers_is_named(gives, said):
         words = f"^The method 'odd' gave {said} for 'b', not an array of shape \\({needed},\\); let its draw"
         with pytest.raises(MiceSimError, match=words):
             getattr(mice_sim, verb)(data, m=1, method={"a": "sample", "b": Odd(gives)}, seed=1, **mode)
+
+
+# ---- pooling and choice of predictors
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: mice_sim.pool(synthesize(frame(), m=2, seed=1)),
+            'pool combines the fits of a model, and this is of type Sets; fit a model first: pool(sets.fit("y ~ x")).',
+        ),
+        (
+            lambda: mice_sim.pool([1, 2]),
+            "pool combines the fits of a model, and this is of type list; give what fit returns.",
+        ),
+        (lambda: mice_sim.quickpred(frame(), mincor="x"), "mincor is 'x'; give a number between 0 and 1."),
+        (lambda: mice_sim.quickpred(frame(), minpuc=2), "minpuc is 2; give a number between 0 and 1."),
+        (lambda: mice_sim.pool_scalar([1, 2], [1, -1]), "A variance or standard error is negative; correct it."),
+        (
+            lambda: mice_sim.pooling.pool_vector(np.ones((2, 1)), np.array([[[1.0]], [[-1.0]]])),
+            "A variance or standard error is negative; correct it.",
+        ),
+    ],
+)
+def test_what_can_not_be_pooled_or_chosen_is_refused(call, said):
+    assert refusal(call) == said

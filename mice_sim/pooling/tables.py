@@ -83,7 +83,7 @@ def pool_scalar(
     df_complete : residual degrees of freedom of a complete-data fit. ratio : rows of a set for each real row, k/n.
     r : syntheses of every imputation, sets ordered by imputation. level : of the confidence interval, between 0 and 1.
     Returns the columns of `pool_frame`.
-    Raises MiceSimError for an unknown rule, too few sets or numbers that are not finite.
+    Raises MiceSimError for an unknown rule, too few sets, numbers that are not finite or negative variances.
     """
     estimates, variances = _checked(q, u, 1)
     frame = pool_frame(["q"], estimates[:, None], variances[:, None], get_rule(rule), df_complete, level, ratio, r)
@@ -147,6 +147,8 @@ def _checked(q: object, u: object, dimensions: int) -> tuple[np.ndarray, np.ndar
         raise MiceSimError(f"q and u have the shapes {estimates.shape} and {variances.shape}; give {shapes}.")
     if not (np.isfinite(estimates).all() and np.isfinite(variances).all()):
         raise MiceSimError("q or u holds a number that is not finite; leave out the sets without an estimate.")
+    if (variances if dimensions == 1 else np.diagonal(variances, axis1=1, axis2=2)).min(initial=0) < 0:
+        raise MiceSimError("A variance or standard error is negative; correct it.")
     return estimates, variances
 
 

@@ -163,6 +163,9 @@ def quickpred(
     -------
     A frame of 0 and 1, row = target, for `predictor_matrix`. Raises MiceSimError for unknown columns and methods.
     """
+    for what, least in (("mincor", mincor), ("minpuc", minpuc)):
+        if isinstance(least, bool) or not isinstance(least, int | float | np.number) or not 0 <= least <= 1:
+            raise MiceSimError(f"{what} is {least!r}; give a number between 0 and 1.")
     table = Table.from_pandas(data)
     names = table.names
     for name in (*include, *exclude):
