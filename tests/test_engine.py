@@ -398,3 +398,9 @@ def test_ones_own_method_can_be_replaced_and_the_packages_can_not():
 def test_columns_keep_labels_that_are_no_strings():
     data = pd.DataFrame(np.random.default_rng(1).normal(size=(30, 2)), columns=[2020, 2021])
     assert list(synthesize(data, m=2, seed=1).completed(1).columns) == [2020, 2021]
+
+
+def test_a_result_says_what_it_is():
+    data = pd.DataFrame({"x": [1.0, np.nan, 3, 4, 7], "y": [2.0, 3, 1, 0, 9]})
+    assert repr(mice_sim.impute(data, m=2, seed=1)) == "<Imputation: m = 2, 5 × 2>"
+    assert repr(mice_sim.synthesize(data, m=2, seed=1)) == "<Synthesis: m = 2, 5 × 2, sequential, missing values kept>"

@@ -270,6 +270,19 @@ def test_files_of_another_order_than_the_schema_come_out_in_the_schemas(ready):
     pd.testing.assert_frame_equal(imputed[["id", "born", "sex"]], real[["id", "born", "sex"]])
 
 
+def test_a_file_without_holes_is_said_to_have_none(tmp_path):
+    pd.DataFrame({"x": np.arange(9.0) ** 2, "y": [1.5, 2, 3, 5, 8, 1, 2, 7, 4]}).to_csv(tmp_path / "x.csv", index=False)
+    result = run("impute", tmp_path / "x.csv", "--m", 1, "--seed", 1)
+    assert "There were no missing values." in result.output
+    assert "were imputed" not in result.output
+
+
+def test_a_single_record_is_one(tmp_path):
+    pd.DataFrame({"x": np.arange(9.0) ** 2}).to_csv(tmp_path / "x.csv", index=False)
+    result = run("synthesize", tmp_path / "x.csv", "--m", 1, "--k", 1, "--seed", 1)
+    assert "1 synthetic set of 1 record, from 9 in x.csv." in result.output
+
+
 def test_imputed_sets_stand_on_top_of_the_data_in_the_long_file(ready):
     run("impute", ready, "--m", 2, "--maxit", 1, "--seed", 1)
     long = pd.read_csv(ready.with_name("people_imputed") / "people_long.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -38,10 +39,11 @@ def headline(done: Done) -> list[str]:
     """Return what was done, in a few sentences."""
     origin, result = done.result.origin, done.result
     kind = {"impute": "imputed", "linked": "synthetic, linked", "sequential": "synthetic"}[origin.mode]
+    missing = origin.missing if np.isnan(result.original.values).any() else "none"
     sentences = [
-        f"{result.m} {kind} {'set' if result.m == 1 else 'sets'} of {origin.k} records, "
-        f"from {origin.n} in {done.people.path.name}.",
-        _MISSING[origin.missing].format(r=origin.r, m=origin.m),
+        f"{result.m} {kind} {'set' if result.m == 1 else 'sets'} of {origin.k} "
+        f"{'record' if origin.k == 1 else 'records'}, from {origin.n} in {done.people.path.name}.",
+        _MISSING[missing].format(r=origin.r, m=origin.m),
     ]
     if origin.mode == "linked":
         sentences.append(_LINKED)

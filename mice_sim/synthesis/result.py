@@ -127,4 +127,7 @@ class Synthesis:
 
     def __repr__(self) -> str:
         rows, columns = self.sets.shape[2], self.sets.shape[1]
-        return f"<Synthesis: m = {self.m}, {rows} × {columns}, {self.mode}, missing values {self.origin.missing}>"
+        size = f"m = {self.m}, {rows} × {columns}"
+        if self.mode == "impute":
+            return f"<Imputation: {size}>"
+        return f"<Synthesis: {size}, {self.mode}, missing values {self.origin.missing}>"
