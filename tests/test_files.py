@@ -253,6 +253,12 @@ def test_text_without_a_schema_is_named_not_the_numbers_before_it(tmp_path):
         read_table(tmp_path / "x.csv")
 
 
+def test_a_csv_file_of_another_encoding_is_to_be_saved_as_utf_8(tmp_path):
+    (tmp_path / "x.csv").write_bytes("region,x\nsüd,1\n".encode("latin-1"))
+    with pytest.raises(MiceSimError, match=r"can't be read as csv \(.*\); save it as UTF-8\.$"):
+        read_table(tmp_path / "x.csv")
+
+
 def test_text_that_is_a_level_stays_as_it_is(tmp_path):
     (tmp_path / "x.csv").write_text("a;b\n007;1,0\n7;2,0\n")
     columns = {
@@ -275,6 +281,8 @@ def test_text_that_is_a_level_stays_as_it_is(tmp_path):
         ("{kind: continuous, missing: 9}", "needs lists of values for missing and spike"),
         ("{kind: continous}", "has the kind 'continous'; did you mean 'continuous'?"),
         ("continuous", "has the kind 'continuous'"),
+        ("{label: Age}", "has no kind; write one of continuous, binary, unordered, ordered."),
+        ("{derived: a / b}", "unordered, ordered; though it is derived, it must be a column of the file."),
     ],
 )
 def test_a_schema_that_cannot_work_is_refused(tmp_path, column, words):

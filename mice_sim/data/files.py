@@ -89,7 +89,8 @@ def _read(path: Path, schema: Columns) -> tuple[pd.DataFrame, Columns]:
     except (ValueError, OSError, *labelled.ERRORS) as error:
         why = " ".join(str(error).split()).rstrip(".").replace(". ", "; ")[:150]
         kind = path.suffix[1:]
-        raise MiceSimError(f"The file '{path}' can't be read as {kind} ({why}); save it anew.") from None
+        anew = "as UTF-8" if isinstance(error, UnicodeError) else "anew"
+        raise MiceSimError(f"The file '{path}' can't be read as {kind} ({why}); save it {anew}.") from None
 
 
 def merge(own: Columns, given: Columns, names: list[str], file: str, schema: str = "") -> Columns:

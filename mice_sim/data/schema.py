@@ -65,6 +65,9 @@ def check_column(place: str, column: Any) -> None:
                 raise MiceSimError(f"{place} has the unknown key '{key}'{nearest(str(key), KEYS)}")
         if column.get("drop"):
             return
+        if kind is None:
+            where = "; though it is derived, it must be a column of the file" if "derived" in column else ""
+            raise MiceSimError(f"{place} has no kind; write one of {', '.join(KINDS)}{where}.")
     if not isinstance(column, dict) or kind not in (*KINDS, *REFUSED):
         raise MiceSimError(f"{place} has the kind '{kind}'{nearest(str(kind), KINDS)}")
     if kind in REFUSED:
