@@ -145,6 +145,15 @@ def test_a_lost_rare_level_is_found():
     assert "No synthetic record has 'rare' in group" in assessed.findings["sentence"].str.cat()
 
 
+def test_a_trees_auc_is_not_told_as_a_tree_that_fits_noise_has_one_far_above_a_half():
+    assessed = found(1, n=300, quick=False)
+    sentence = assessed.findings.set_index("name").at["tree of all", "sentence"]
+    assert "AUC" not in sentence
+    assert re.search(
+        r"has a standardised pMSE of [\d.]+ \(a right synthesis has 1 to 2\); trees have no test", sentence
+    )
+
+
 def test_a_model_that_no_longer_holds_is_found():
     formula = "income ~ height + age"
     shuffle = lambda _, synthetic: synthetic.assign(income=synthetic["income"].to_numpy()[::-1])  # noqa: E731
