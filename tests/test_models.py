@@ -523,3 +523,48 @@ def test_correlations_are_pearsons_of_all_pairs(boys, truth):
     assert len(found.terms) == 15
     for term, value in zip(found.terms, found.values["correlation"], strict=True):
         assert value == pytest.approx(expected.loc[*term.split(":")], abs=1e-12)
+
+
+# ---- levels without rows
+
+
+def with_an_empty_level() -> tuple[tuple, np.ndarray]:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "y": rng.poisson(3, 60).astype(float),
+            "b": pd.Categorical(rng.choice(["no", "yes"], 60)),
+            "o": pd.Categorical(rng.choice(["lo", "mid", "hi"], 60), ["lo", "mid", "hi"], ordered=True),
+            "region": pd.Categorical(rng.choice(["east", "north"], 60), ["east", "north", "west"]),
+            "id": np.repeat(np.arange(12.0), 5),
+        }
+    )
+    table = Table.from_pandas(frame)
+    return table.columns, table.values
+
+
+@pytest.mark.parametrize(
+    ("model", "formula"),
+    [
+        ("linear", "y ~ region"),
+        ("poisson", "y ~ region"),
+        ("logistic", "b ~ region"),
+        ("ordinal", "o ~ region"),
+        ("multinomial", "b ~ region"),
+        ("mixed", "y ~ region + (1 | id)"),
+    ],
+)
+def test_a_level_without_rows_is_named(model, formula):
+    columns, values = with_an_empty_level()
+    parsed = ModelFormula.parse(formula, columns, mixed=model == "mixed")
+    with pytest.raises(NotConverged, match=r" has no row with region = west; drop the level or merge it\.$"):
+        MODELS[model](parsed, values)
+
+
+def test_a_product_of_levels_without_rows_is_named():
+    columns, values = with_an_empty_level()
+    columns = (*columns[:3], replace(columns[3], levels=("east", "north")), columns[4])
+    values[3] = np.where(values[1] == 1, 0, values[3])
+    parsed = ModelFormula.parse("y ~ b * region", columns)
+    with pytest.raises(NotConverged, match=r"has no row where byes:regionnorth is not 0; leave out that term\.$"):
+        MODELS["linear"](parsed, values)

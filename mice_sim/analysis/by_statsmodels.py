@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import Rows, binary_rows, check_range, numeric_rows
+from mice_sim.analysis.rows import Rows, binary_rows, check_range, numeric_rows, rank_deficient
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood as kernels
@@ -91,7 +91,7 @@ def fit(
     check_range(formula, rows.y, specification.least, specification.above)
     ok, basis, back = kernels.orthonormal(rows.x)
     if not ok:
-        raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
+        raise rank_deficient(formula, values, rows)
     given = {} if weights is None else {str(specification.weights): _checked(weights, rows)}
     hopeless = f"The model {formula.text} ({name}) did not converge; leave out terms or use a simpler model."
     with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):

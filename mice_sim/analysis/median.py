@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import numeric_rows
+from mice_sim.analysis.rows import numeric_rows, rank_deficient
 from mice_sim.data.formula import ModelFormula
 from mice_sim.kernels import likelihood as kernels
 
@@ -22,7 +22,7 @@ def median(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
     rows = numeric_rows(formula, values)
     ok, basis, back = kernels.orthonormal(rows.x)
     if not ok:
-        raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
+        raise rank_deficient(formula, values, rows)
     n, p = basis.shape
     least = basis.T @ rows.y / n
     rest = rows.y - basis @ least

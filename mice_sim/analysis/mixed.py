@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import Rows, binary_rows, numeric_rows
+from mice_sim.analysis.rows import Rows, binary_rows, no_estimates, numeric_rows
 from mice_sim.data.formula import ModelFormula, NotFinite
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import mixed as kernels
@@ -38,7 +38,7 @@ def linear(
     z, group, n_groups = _clusters(formula, values, rows)
     fit = kernels.linear_mixed(rows.y, rows.x, z, group, n_groups, reml)
     if fit.status != kernels.CONVERGED:
-        raise NotConverged(_REASONS[fit.status](formula))
+        raise no_estimates(formula, values, rows, _REASONS[fit.status](formula))
     psi = fit.psi[np.tril_indices(len(fit.psi))]
     p, components = len(fit.beta), np.append(psi, fit.sigma2)
     covariance = np.zeros((p + components.size, p + components.size))
@@ -67,7 +67,7 @@ def logistic(
     z, group, n_groups = _clusters(formula, values, rows)
     fit = logistic_mixed(rows.y, rows.x, z, group, n_groups, nodes)
     if fit.status != kernels.CONVERGED:
-        raise NotConverged(_REASONS[fit.status](formula))
+        raise no_estimates(formula, values, rows, _REASONS[fit.status](formula))
     estimate = np.concatenate([fit.beta, fit.psi[np.tril_indices(len(fit.psi))]])
     terms = (*formula.names, *_component_names(formula))
     df = float(rows.y.size - estimate.size)

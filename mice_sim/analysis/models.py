@@ -16,10 +16,10 @@ from scipy.optimize import brentq
 from scipy.special import expit, gammaln, logit, logsumexp
 
 from mice_sim.analysis import by_statsmodels, mixed
-from mice_sim.analysis.estimates import Estimates, NotConverged
+from mice_sim.analysis.estimates import Estimates
 from mice_sim.analysis.median import median
 from mice_sim.analysis.overdispersed import negative_binomial, zero_inflated
-from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, numeric_rows
+from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, no_estimates, numeric_rows, rank_deficient
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.kernels import likelihood as kernels
@@ -38,7 +38,7 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
     # The square x'x would double the digits that nearly collinear columns lose, such as a year and its square.
     ok, basis, back = kernels.orthonormal(rows.x)
     if not ok:
-        raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
+        raise rank_deficient(formula, values, rows)
     theta = basis.T @ y / y.size
     residual = y - basis @ theta
     theta += basis.T @ residual / y.size
@@ -62,7 +62,9 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
             ok, beta, covariance, _ = kernels.logistic(basis, y)
             beta, covariance = back @ beta, back @ covariance @ back.T
     if not ok:
-        raise NotConverged(f"The model {formula.text} did not converge; its classes may be separated.")
+        raise no_estimates(
+            formula, values, rows, f"The model {formula.text} did not converge; its classes may be separated."
+        )
     return Estimates(formula.names, beta, covariance, np.inf, float(y.size - beta.size), rows.dropped)
 
 
@@ -82,7 +84,9 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     if not ok:  # as in `logistic`
         ok, theta, covariance = _ordinal_of_basis(x, y, len(levels))
     if not ok:
-        raise NotConverged(f"The model {formula.text} did not converge; a level of its response may be empty.")
+        raise no_estimates(
+            formula, values, rows, f"The model {formula.text} did not converge; a level of its response may be empty."
+        )
     cuts = [f"{a}|{b}" for a, b in pairwise(levels)]
     terms = (*formula.names[int(formula.intercept) :], *cuts)
     return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), rows.dropped)
@@ -116,9 +120,10 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
             turn = np.kron(np.eye(len(rows.levels) - 1), back)
             theta, covariance = turn @ theta, turn @ covariance @ turn.T
     if not ok:
-        raise NotConverged(
-            f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty."
-        )
+        raise no_estimates(
+            formula, values, rows,
+            f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty.",
+        )  # fmt: skip
     levels = rows.levels[1:]
     terms = (
         formula.names if len(levels) == 1 else tuple(f"{level}:{name}" for level in levels for name in formula.names)

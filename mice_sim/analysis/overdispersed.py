@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma, expit, gammaln, logit, polygamma
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import check_range, numeric_rows
+from mice_sim.analysis.rows import check_range, numeric_rows, rank_deficient
 from mice_sim.data.formula import ModelFormula
 from mice_sim.kernels import likelihood as kernels
 
@@ -95,7 +95,7 @@ def _fit(
     check_range(formula, rows.y, 0.0)
     ok, basis, back = kernels.orthonormal(rows.x)
     if not ok:
-        raise NotConverged(f"The model {formula.text} is rank deficient; leave out a redundant term.")
+        raise rank_deficient(formula, values, rows)
     with np.errstate(all="ignore"):
         theta, information = _maximise(lambda theta: terms(theta, basis, rows.y), begin(basis, rows.y))
         # Less is rounding on the way to α = 0, which the logarithm does not reach.

@@ -58,6 +58,27 @@ def complete_rows(
         raise NotConverged(f"The model {formula.text} can't be fitted: {error}") from None
 
 
+def no_estimates(formula: ModelFormula, values: np.ndarray, rows: Rows, otherwise: str) -> NotConverged:
+    """Return the error of a model without estimates: of a level or a product without rows, or what it is otherwise."""
+    for column, of_rows in ((formula.columns[j], values[j, rows.complete]) for j in formula.right):
+        for number, level in enumerate(column.levels or ()):
+            if not (of_rows == number).any():
+                return NotConverged(
+                    f"The model {formula.text} has no row with {column.name} = {level}; drop the level or merge it."
+                )
+    for name, held in zip(formula.names, rows.x.T, strict=True):
+        if not held.any():
+            return NotConverged(f"The model {formula.text} has no row where {name} is not 0; leave out that term.")
+    return NotConverged(otherwise)
+
+
+def rank_deficient(formula: ModelFormula, values: np.ndarray, rows: Rows) -> NotConverged:
+    """Return the error of a model matrix whose columns depend on each other."""
+    return no_estimates(
+        formula, values, rows, f"The model {formula.text} is rank deficient; leave out a redundant term."
+    )
+
+
 def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple[Any, ...]:
     """Return the response's levels; raises MiceSimError if there is no response or one of another kind."""
     if formula.left is None:
