@@ -122,7 +122,7 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
     if not ok:
         raise no_estimates(
             formula, values, rows,
-            f"The model {formula.text} did not converge; its classes may be separated or a level of its response empty.",
+            f"The model {formula.text} did not converge; its classes may be separated or one of them empty.",
         )  # fmt: skip
     levels = rows.levels[1:]
     terms = (
