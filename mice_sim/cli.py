@@ -261,7 +261,7 @@ def _end_sweep(study: str, directory: Path, points: list[PointDone], out: Output
             for name in point.report.set_aside:
                 warn(f"{point.name}: set aside {name}; its replicates were run again.")
             if point.report.failed:
-                warn(f"{point.name}: something failed in {point.report.failed} replicates.")
+                warn(f"{point.name}: something failed in {point.report.failed} of {point.report.planned} replicates.")
     ran, there, submitted = (sum(getattr(r, k) for r in reports) for k in ("ran", "present", "submitted"))
     wall, cpu = max((r.wall_seconds for r in reports), default=0.0), sum(r.cpu_seconds for r in reports)
     out.say(

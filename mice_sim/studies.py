@@ -177,10 +177,17 @@ def run_study(*overrides: str, config_dir: str | Path | None = None) -> Study:
     MiceSimError
         For a configuration that can't work, a folder that holds another study, or a sweep, before anything runs.
     """
-    config = compose(overrides, Path(config_dir) if config_dir else None)
+    config = compose(_texts(overrides), Path(config_dir) if config_dir else None)
     check_study(config)
     start_study(config)
     return Study(config.directory)
+
+
+def _texts(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    for override in overrides:
+        if not isinstance(override, str):
+            raise MiceSimError(f"An override is {override!r}; give texts one by one, as in 'replicates=50', 'seed=1'.")
+    return overrides
 
 
 def check_study(config: StudyConfig) -> None:
@@ -206,7 +213,7 @@ def run_sweep(*overrides: str, config_dir: str | Path | None = None) -> Sweep:
     overrides, config_dir : see `run_study`. A point that can't run does not stop the others; `mice-sim status` and the
     sweep's manifest tell why. Raises MiceSimError if there is nothing to sweep.
     """
-    wanted = sweep.read_sweep(overrides, Path(config_dir) if config_dir else None)
+    wanted = sweep.read_sweep(_texts(overrides), Path(config_dir) if config_dir else None)
     sweep.run_sweep(wanted)
     return Sweep(wanted.base.directory)
 

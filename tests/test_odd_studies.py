@@ -314,6 +314,26 @@ def test_a_certificate_can_be_had_in_python(tmp_path):
     assert run(tmp_path).certify(1)["agrees"]
 
 
+@pytest.mark.parametrize(
+    ("gives", "words"),
+    [
+        (None, "analysis.odd gave NoneType, no Statistics; return ms.Statistics"),
+        (ms.Statistics(("a", "b"), {"c": np.zeros(3)}), "analysis.odd gave 3 numbers as 'c' of 2 terms; give one for"),
+    ],
+)
+def test_an_analysis_that_gives_something_else_is_named(tmp_path, monkeypatch, gives, words):
+    monkeypatch.setitem(STATISTICS, "odd", lambda columns, values: gives)
+    with pytest.raises(MiceSimError, match=re.escape(words)):
+        run(tmp_path, "+analysis.odd={kind: odd}", "+pooling.odd=mean")
+
+
+def test_overrides_are_texts(tmp_path):
+    with pytest.raises(MiceSimError, match=r"An override is \['study=a'\]; give texts one by one"):
+        ms.run_study(["study=a"])
+    with pytest.raises(MiceSimError, match="holds no replicate 9; there are 0-2"):
+        run(tmp_path).replay(9)
+
+
 MEMO: dict[str, int] = {}
 
 

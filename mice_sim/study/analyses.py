@@ -94,7 +94,7 @@ class StatisticsAnalysis:
                 + nearest(pool_name, list(STATISTICS_POOLS))
             )
         self._compute, self._scale = compute, STATISTICS_POOLS[pool_name]
-        example = compute(truth.values)
+        example = _checked_statistics(name, compute(truth.values))
         self.blocks = (Block(name, example.terms, tuple(example.values)),)
 
     def _flat(self, values: np.ndarray) -> np.ndarray:
@@ -106,6 +106,21 @@ class StatisticsAnalysis:
 
     def pooled(self, made: Sets, rng: np.random.Generator) -> list[Values]:
         return [pool_statistics(np.array([self._flat(values) for values in made.values]), *self._scale)]
+
+
+def _checked_statistics(name: str, found: Any) -> Statistics:
+    """Return what an analysis gave; raises MiceSimError if it is not what one must give."""
+    if not isinstance(found, Statistics):
+        raise MiceSimError(
+            f"analysis.{name} gave {type(found).__name__}, no Statistics; return ms.Statistics(terms, values)."
+        )
+    for statistic, values in found.values.items():
+        if np.shape(values) != (len(found.terms),):
+            raise MiceSimError(
+                f"analysis.{name} gave {np.size(values)} numbers as {statistic!r} of {len(found.terms)} terms; give "
+                "one for each."
+            )
+    return found
 
 
 class Model:

@@ -18,6 +18,7 @@ from mice_sim.study.own import REGISTRIES
 from mice_sim.study.replicate import replicator
 from mice_sim.study.rows import Failure
 from mice_sim.study.run import Point, identity, one_thread, run_points
+from mice_sim.study.status import ranges
 from mice_sim.study.store import Store, study_hash
 
 CERTIFYING = (Execution("serial", 1, 1), Execution("loky", 2, 1), Execution("loky", 2, 3))
@@ -59,7 +60,7 @@ def replay(directory: Path, replicate: int) -> Replay:
     config = stored_config(directory)
     part = store.records().get(replicate)
     if part is None:
-        raise MiceSimError(f"{directory} holds no replicate {replicate}; `mice-sim status {directory}` lists them.")
+        raise MiceSimError(f"{directory} holds no replicate {replicate}; there are {ranges(store.records())}.")
     check_known(store)
     with one_thread():
         rows = replicator(config.key()).run(replicate)
