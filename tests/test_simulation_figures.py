@@ -489,5 +489,5 @@ def test_a_performance_table_sets_sources_below_each_other_and_targets_where_the
 def test_failures_are_told_by_analysis_and_source_with_the_worst_of_their_terms():
     rate = performance(estimates(["sample", "cart"], ["x", "y"])).drop_duplicates(["source", "term"])
     rate = rate.assign(measure="failure_rate", estimate=[0, 0, 0.025, 0.05], mcse=[0, 0, 0.01, 0.02])
-    assert failures(rate) == [("linear", "cart", "40", "0.0500", "0.0200")]
+    assert failures(rate) == [(("linear", "cart"), ("40", "0.0500", "0.0200"))]
     assert not performance_tables(rate)

@@ -99,9 +99,8 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
     for execution in executions:
         if execution.engine == "slurm" and not execution.slurm["wait"]:
             raise MiceSimError("A certificate needs the replicates at once; add execution.slurm.wait=true.")
-    store = Store(directory)
+    store, config = Store(directory), stored_config(directory)
     check_known(store)
-    config = stored_config(directory)
     key = config.key()
     own = identity(key)
     if own != store.identity:
