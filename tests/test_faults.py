@@ -286,7 +286,9 @@ def test_every_event_is_gathered_once(tmp_path):
     point.store.write(shared.layout, rows, point.study)
     point.store.write(shared.layout, rows[1:], point.study)
     point.store.write_events()
-    assert pd.read_parquet(tmp_path / "events.parquet")["replicate"].tolist() == [0, 1]
+    events = pd.read_parquet(tmp_path / "events.parquet")
+    assert events["what"].tolist() == ["pooled by reiter2003", "dropped", "dropped"]
+    assert events["replicate"].tolist() == [-1, 0, 1]  # -1 is the study itself
 
 
 def test_only_temporary_files_of_dead_processes_of_this_machine_are_swept_up(tmp_path):
