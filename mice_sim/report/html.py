@@ -47,7 +47,7 @@ def render(
             config=config,
             facts=_facts(config, replicates, provenance),
             verdict=verdict,
-            status=AGREES[verdict.agrees],
+            status=AGREES[verdict.agrees] if verdict.agreement is not None else "told",
             counts=_verdict_counts(verdict.agreement),
             faults=_cells(verdict.agreement, FAULTS),
             explained=_cells(verdict.agreement, ("explained",)),

@@ -32,7 +32,8 @@ def show(console: Console, summary: Summary, config: Mapping[str, Any], verdict:
         console.print()
     if summary.replicates > 1:
         _print(console, Text("After ± stands the Monte Carlo standard error.\n", style="dim"))
-    _print(console, Text(verdict.headline, style=f"bold {COLOURS[verdict.agrees]}"))
+    colour = COLOURS[verdict.agrees] if verdict.agreement is not None else ""
+    _print(console, Text(verdict.headline, style=f"bold {colour}".strip()))
     for sentence in verdict.sentences:
         _print(console, Text(sentence))
     if verdict.agreement is not None:
