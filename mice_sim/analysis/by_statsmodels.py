@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import Rows, binary_rows, check_range, numeric_rows, rank_deficient
+from mice_sim.analysis.rows import (
+    Rows,
+    binary_rows,
+    check_range,
+    numeric_rows,
+    orthonormal_columns,
+    rest_of_least_squares,
+)
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError
 from mice_sim.kernels import likelihood as kernels
@@ -89,9 +96,7 @@ def fit(
     specification = SPECIFICATIONS[name]
     rows = (binary_rows if specification.binary else numeric_rows)(formula, values)
     check_range(formula, rows.y, specification.least, specification.above)
-    ok, basis, back = kernels.orthonormal(rows.x)
-    if not ok:
-        raise rank_deficient(formula, values, rows)
+    basis, back = orthonormal_columns(formula, values, rows)
     given = {} if weights is None else {str(specification.weights): _checked(weights, rows)}
     hopeless = f"The model {formula.text} ({name}) did not converge; leave out terms or use a simpler model."
     with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
@@ -127,9 +132,7 @@ def _in_units(y: np.ndarray, basis: np.ndarray, power: int) -> tuple[np.ndarray,
     if power != 1:
         size = y.mean() if power else 1.0
         return y / size, 0.0, size**power
-    least = basis.T @ y / y.size
-    rest = y - basis @ least
-    size = np.sqrt(rest @ rest / y.size)
+    least, rest, size = rest_of_least_squares(y, basis)
     return rest / size, least, size
 
 

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import numeric_rows, rank_deficient
+from mice_sim.analysis.rows import numeric_rows, orthonormal_columns, rest_of_least_squares
 from mice_sim.data.formula import ModelFormula
-from mice_sim.kernels import likelihood as kernels
 
 
 def median(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None = None) -> Estimates:
@@ -20,13 +19,9 @@ def median(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
     Raises NotConverged if the model matrix is rank deficient or half of the residuals or more are 0.
     """
     rows = numeric_rows(formula, values)
-    ok, basis, back = kernels.orthonormal(rows.x)
-    if not ok:
-        raise rank_deficient(formula, values, rows)
+    basis, back = orthonormal_columns(formula, values, rows)
     n, p = basis.shape
-    least = basis.T @ rows.y / n
-    rest = rows.y - basis @ least
-    size = np.sqrt(rest @ rest / n)
+    least, rest, size = rest_of_least_squares(rows.y, basis)
     with np.errstate(all="ignore"):
         theta = least + size * _least_deviations(basis, rest / size) if size > 0 else least
         density = _density_at_median(rows.y, rows.y - basis @ theta)

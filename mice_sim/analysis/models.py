@@ -19,7 +19,7 @@ from mice_sim.analysis import by_statsmodels, mixed
 from mice_sim.analysis.estimates import Estimates
 from mice_sim.analysis.median import median
 from mice_sim.analysis.overdispersed import negative_binomial, zero_inflated
-from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, no_estimates, numeric_rows, rank_deficient
+from mice_sim.analysis.rows import Rows, binary_rows, complete_rows, no_estimates, numeric_rows, orthonormal_columns
 from mice_sim.data.formula import ModelFormula
 from mice_sim.errors import MiceSimError, nearest
 from mice_sim.kernels import likelihood as kernels
@@ -36,9 +36,7 @@ def linear(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None =
     rows = numeric_rows(formula, values)
     y = rows.y
     # The square x'x would double the digits that nearly collinear columns lose, such as a year and its square.
-    ok, basis, back = kernels.orthonormal(rows.x)
-    if not ok:
-        raise rank_deficient(formula, values, rows)
+    basis, back = orthonormal_columns(formula, values, rows)
     theta = basis.T @ y / y.size
     residual = y - basis @ theta
     theta += basis.T @ residual / y.size
@@ -55,12 +53,7 @@ def logistic(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None
     """
     rows = binary_rows(formula, values)
     x, y = rows.x, rows.y
-    ok, beta, covariance, _ = kernels.logistic(x, y)
-    if not ok:  # Columns may be so nearly collinear, or far from 0, that x'x looks singular
-        distinct, basis, back = kernels.orthonormal(x)
-        if distinct:
-            ok, beta, covariance, _ = kernels.logistic(basis, y)
-            beta, covariance = back @ beta, back @ covariance @ back.T
+    ok, beta, covariance = _or_of_basis(lambda x: kernels.logistic(x, y)[:3], x)
     if not ok:
         raise no_estimates(
             formula, values, rows, f"The model {formula.text} did not converge; its classes may be separated."
@@ -81,7 +74,7 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH if start is None else start)
     if not ok and start is not None:  # which may be far from data unlike those that it was found in
         ok, theta, covariance = kernels.ordinal(x, y, len(levels), FROM_SCRATCH)
-    if not ok:  # as in `logistic`
+    if not ok:  # as in `_or_of_basis`
         ok, theta, covariance = _ordinal_of_basis(x, y, len(levels))
     if not ok:
         raise no_estimates(
@@ -92,7 +85,24 @@ def ordinal(formula: ModelFormula, values: np.ndarray, start: np.ndarray | None 
     return Estimates(terms, theta, covariance, np.inf, float(y.size - theta.size), rows.dropped)
 
 
-def _ordinal_of_basis(x: np.ndarray, y: np.ndarray, n_levels: int) -> tuple[bool, np.ndarray, np.ndarray]:
+_Fit = tuple[bool, np.ndarray, np.ndarray]
+
+
+def _or_of_basis(fit: Callable[[np.ndarray], _Fit], x: np.ndarray, blocks: int = 1) -> _Fit:
+    """Return (ok, theta, covariance) of `fit(x)`, or of a fit to orthonormal columns if that does not converge.
+
+    Columns may be so nearly collinear, or far from 0, that x'x looks singular. blocks : of coefficients in theta.
+    """
+    ok, theta, covariance = fit(x)
+    distinct, basis, back = (False, x, x) if ok else kernels.orthonormal(x)
+    if not distinct:
+        return ok, theta, covariance
+    ok, theta, covariance = fit(basis)
+    turn = np.kron(np.eye(blocks), back)
+    return ok, turn @ theta, turn @ covariance @ turn.T
+
+
+def _ordinal_of_basis(x: np.ndarray, y: np.ndarray, n_levels: int) -> _Fit:
     """Return (ok, theta, covariance) of proportional odds, fitted to orthonormal columns of x that have a mean of 0."""
     p, cuts = x.shape[1], n_levels - 1
     ok, basis, back = kernels.orthonormal(np.column_stack([np.ones(len(x)), x]))
@@ -112,13 +122,8 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
     Raises NotConverged if a level has no rows, the classes are separated or the model matrix is rank deficient.
     """
     rows = _factor_rows(formula, values)
-    ok, theta, covariance = _multinomial(rows.x, rows.y, len(rows.levels))
-    if not ok:  # as in `logistic`
-        distinct, basis, back = kernels.orthonormal(rows.x)
-        if distinct:
-            ok, theta, covariance = _multinomial(basis, rows.y, len(rows.levels))
-            turn = np.kron(np.eye(len(rows.levels) - 1), back)
-            theta, covariance = turn @ theta, turn @ covariance @ turn.T
+    n_levels = len(rows.levels)
+    ok, theta, covariance = _or_of_basis(lambda x: _multinomial(x, rows.y, n_levels), rows.x, n_levels - 1)
     if not ok:
         raise no_estimates(
             formula, values, rows,
@@ -131,7 +136,7 @@ def multinomial(formula: ModelFormula, values: np.ndarray, start: np.ndarray | N
     return Estimates(terms, theta, covariance, np.inf, float(rows.y.size - theta.size), rows.dropped)
 
 
-def _multinomial(x: np.ndarray, y: np.ndarray, n_levels: int) -> tuple[bool, np.ndarray, np.ndarray]:
+def _multinomial(x: np.ndarray, y: np.ndarray, n_levels: int) -> _Fit:
     """Return (ok, theta, covariance), the coefficients level by level."""
     p = x.shape[1]
     ending, theta, factor = kernels.multinomial(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import digamma, expit, gammaln, logit, polygamma
 
 from mice_sim.analysis.estimates import Estimates, NotConverged
-from mice_sim.analysis.rows import check_range, numeric_rows, rank_deficient
+from mice_sim.analysis.rows import check_range, numeric_rows, orthonormal_columns
 from mice_sim.data.formula import ModelFormula
 from mice_sim.kernels import likelihood as kernels
 
@@ -93,9 +93,7 @@ def _fit(
     """Maximise in orthonormal columns; alpha : whether the last parameter is the logarithm of what is wanted."""
     rows = numeric_rows(formula, values)
     check_range(formula, rows.y, 0.0)
-    ok, basis, back = kernels.orthonormal(rows.x)
-    if not ok:
-        raise rank_deficient(formula, values, rows)
+    basis, back = orthonormal_columns(formula, values, rows)
     with np.errstate(all="ignore"):
         theta, information = _maximise(lambda theta: terms(theta, basis, rows.y), begin(basis, rows.y))
         # Less is rounding on the way to α = 0, which the logarithm does not reach.

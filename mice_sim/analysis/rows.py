@@ -11,6 +11,7 @@ from mice_sim.analysis.estimates import NotConverged
 from mice_sim.data import Column
 from mice_sim.data.formula import ModelFormula, NotFinite
 from mice_sim.errors import MiceSimError
+from mice_sim.kernels import likelihood as kernels
 
 
 class Rows(NamedTuple):
@@ -77,6 +78,21 @@ def rank_deficient(formula: ModelFormula, values: np.ndarray, rows: Rows) -> Not
     return no_estimates(
         formula, values, rows, f"The model {formula.text} is rank deficient; leave out a redundant term."
     )
+
+
+def orthonormal_columns(formula: ModelFormula, values: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Return (basis, back) of `kernels.likelihood.orthonormal`; raises NotConverged if the matrix is rank deficient."""
+    ok, basis, back = kernels.orthonormal(rows.x)
+    if not ok:
+        raise rank_deficient(formula, values, rows)
+    return basis, back
+
+
+def rest_of_least_squares(y: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the coefficients of an orthonormal basis (p,), what they leave of y (n,), and its root mean square."""
+    least = basis.T @ y / y.size
+    rest = y - basis @ least
+    return least, rest, np.sqrt(rest @ rest / y.size)
 
 
 def _levels(formula: ModelFormula, wanted: str, fits: Callable[[Column], bool] | None) -> tuple[Any, ...]:
