@@ -577,9 +577,9 @@ def _report(directory: Path, out: Output) -> dict[str, Any]:
     study = read_study(directory)
     study.report()
     show(out.console, study.summary, study.config, study.verdict, directory)
-    chosen = study.invalid_rules if not study.config["report"]["published"] else study.invalid_rules.iloc[:0]
-    for (analysis, rule), found in chosen.groupby(["analysis", "rule"], sort=False):  # not what a publication did
-        warn(f"{analysis} of {', '.join(found['source'])} is pooled by {rule}: {found['why'].iloc[0]}")
+    if not study.config["report"]["published"]:  # whose rules are what they are
+        for (analysis, rule), found in study.invalid_rules.groupby(["analysis", "rule"], sort=False):
+            warn(f"{analysis} of {', '.join(found['source'])} is pooled by {rule}: {found['why'].iloc[0]}")
     return {"report": page, "agrees": study.verdict.agrees, "headline": study.verdict.headline}
 
 

@@ -24,16 +24,20 @@ from mice_sim.study.summary import Summary, summarise
 
 
 @dataclass(frozen=True, repr=False)
-class Study:
-    """A study that has run, by the folder that holds it. What it says is read when it is first asked for, and kept.
-
-    directory : the study's folder; absolute, whatever was given.
-    """
+class _Results:
+    """What has run, by the folder that holds it."""
 
     directory: Path
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "directory", Path(self.directory).absolute())
+
+
+class Study(_Results):
+    """A study that has run, by the folder that holds it. What it says is read when it is first asked for, and kept.
+
+    directory : the study's folder; absolute, whatever was given.
+    """
 
     def __repr__(self) -> str:
         failed = len(self._store.failures(self.config["replicates"])) or "none"
@@ -106,8 +110,8 @@ class Study:
     def report(self) -> Path:
         """Write tables/, figures/ and report.html of what is stored now into the study's folder; return the page's
         path."""
-        for kept in ("config", "performance", "failures", "invalid_rules", "summary", "verdict", "_store"):
-            self.__dict__.pop(kept, None)
+        for kept in set(vars(self)) - {"directory"}:
+            del self.__dict__[kept]
         return build(self.directory, self.verdict, self.summary)
 
     @cached_property
@@ -119,23 +123,18 @@ class Study:
         return sum(number < self.config["replicates"] for number in self._store.records())
 
 
-@dataclass(frozen=True, repr=False)
-class Sweep:
+class Sweep(_Results):
     """A sweep that has run, by the folder that holds it.
 
     directory : the sweep's folder; absolute, whatever was given.
     """
 
-    directory: Path
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "directory", Path(self.directory).absolute())
-
     def __repr__(self) -> str:
         errors = len(sweep.point_errors(self.directory))
         unable = f", {errors} of them could not run" if errors else ""
         points = len(self.points) + errors
-        return f"Sweep {self._manifest['study']!r} in {shown_path(self.directory)}: {points} points{unable}"
+        study = sweep.read_manifest(self.directory)["study"]
+        return f"Sweep {study!r} in {shown_path(self.directory)}: {points} points{unable}"
 
     @cached_property
     def points(self) -> dict[str, Study]:
@@ -156,10 +155,6 @@ class Sweep:
     def report(self) -> Path:
         """Write tables/, figures/ and report.html into the sweep's folder; return the page's path."""
         return build_sweep(self.directory)
-
-    @property
-    def _manifest(self) -> dict[str, Any]:
-        return sweep.read_manifest(self.directory)
 
 
 def run_study(*overrides: str, config_dir: str | Path | None = None) -> Study:

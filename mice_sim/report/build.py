@@ -78,7 +78,7 @@ def build_sweep(directory: Path) -> Path:
         store = max(stores, key=lambda store: len(store.records()))
         longest = _model_estimates(store, store.config())
     rows = _rows_of_points(manifest, frame, stores)
-    shared = all(len(set(same_samples(stores[0], store))) == 1 for store in stores[1:])
+    shared = all(common == same for common, same in (same_samples(stores[0], store) for store in stores[1:]))
     return sweeps.build_sweep(
         directory, manifest["study"], manifest["axes"], frame, comparisons, level, longest, rows, shared
     )

@@ -43,7 +43,7 @@ class Replay:
     failures: list[Failure]
 
 
-def check_known(store: Store) -> None:
+def _check_known(store: Store) -> None:
     """Raise MiceSimError for a study whose user's own code this process does not know."""
     for what, things in store.identity["configuration"].get("own", {}).items():
         for name in things:
@@ -61,15 +61,16 @@ def replay(directory: Path, replicate: int) -> Replay:
     part = store.records().get(replicate)
     if part is None:
         raise MiceSimError(f"{directory} holds no replicate {replicate}; there are {ranges(store.records())}.")
-    check_known(store)
+    _check_known(store)
+    key = config.key()
     with one_thread():
-        rows = replicator(config.key()).run(replicate)
+        rows = replicator(key).run(replicate)
     stored = store.replicate(replicate)
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = np.abs(rows.value - stored) / np.maximum(np.abs(stored), np.finfo(float).tiny)
     apart = np.where((rows.value == stored) | (np.isnan(rows.value) & np.isnan(stored)), 0.0, apart)
     differs = _first_difference(store.links(), part.passports[replicate], rows.passport)
-    same_code = identity(config.key()) == store.identity
+    same_code = identity(key) == store.identity
     return Replay(
         replicate, store.links(), rows.passport, differs, float(np.nan_to_num(apart, nan=np.inf).max()), same_code,
         rows.failures,
@@ -100,7 +101,7 @@ def certify(directory: Path, count: int, executions: list[Execution]) -> dict:
         if execution.engine == "slurm" and not execution.slurm["wait"]:
             raise MiceSimError("A certificate needs the replicates at once; add execution.slurm.wait=true.")
     store, config = Store(directory), stored_config(directory)
-    check_known(store)
+    _check_known(store)
     key = config.key()
     own = identity(key)
     if own != store.identity:
