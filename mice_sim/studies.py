@@ -20,7 +20,7 @@ from mice_sim.study.config import StudyConfig, compose, is_sweep, stored_config
 from mice_sim.study.replay import CERTIFYING, Replay, certify, replay
 from mice_sim.study.replicate import CHOSEN
 from mice_sim.study.store import Store
-from mice_sim.study.summary import Summary, summarise
+from mice_sim.study.summary import Summary, summary_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +65,7 @@ class Study(_Results):
     @cached_property
     def summary(self) -> Summary:
         """Moments and coverages of all stored numbers, which tables and the referee are made from."""
-        return summarise(self._store, self.config["replicates"], self.config["synthesis"]["m"])
+        return summary_of(self._store, self.config)
 
     @cached_property
     def verdict(self) -> Verdict:

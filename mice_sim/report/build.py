@@ -26,7 +26,7 @@ from mice_sim.study.config import is_sweep
 from mice_sim.study.performance import performance, replicate_estimates
 from mice_sim.study.replay import same_samples
 from mice_sim.study.store import Store
-from mice_sim.study.summary import Summary, summarise
+from mice_sim.study.summary import Summary, summary_of
 from mice_sim.study.sweep import point_stores, read_manifest, sweep_comparisons, sweep_performance
 
 
@@ -38,7 +38,7 @@ def build(directory: Path, verdict: Verdict, summary: Summary | None = None) -> 
     directory = Path(directory)
     store = Store(directory)
     config = store.config()
-    summary = summary or summarise(store, config["replicates"], config["synthesis"]["m"])
+    summary = summary or summary_of(store, config)
     measured = performance(store, config)
     estimates = _model_estimates(store, config)
     tables = report_tables(summary, config)
@@ -92,7 +92,7 @@ def _rows_of_points(
     points = frame[axes].drop_duplicates().itertuples(index=False, name=None)
     for point, store in zip(points, stores, strict=True):
         shown, config = tuple(map(short, point)), store.config()
-        summary = summarise(store, config["replicates"], config["synthesis"]["m"])
+        summary = summary_of(store, config)
         page = quote(f"points/{store.directory.name}/{sweeps.ROWS}")
         found[shown] = rows_behind(store, summary, config["replicates"], page)
         sweeps.write_point(store.directory, manifest["study"], dict(zip(axes, shown, strict=True)), found[shown])
@@ -125,7 +125,7 @@ def _paper_tables(directory: Path) -> tuple[str, list[paper.PaperTable]]:
         return manifest["study"], paper.of_performance(shown, f"{replicates(frame)} a point")
     store = Store(directory)
     config = store.config()
-    summary = summarise(store, config["replicates"], config["synthesis"]["m"])
+    summary = summary_of(store, config)
     measured = _shown(performance(store, config), config)
     if config["report"].get("published"):  # its tables have a layout of their own, and of measures models alone
         measured = measured[measured["analysis"].map(lambda name: name in _models(config))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,11 @@ class Summary:
     coverage: pd.DataFrame
     dispersion: pd.DataFrame
     replicates: int
+
+
+def summary_of(store: Store, config: Mapping[str, Any]) -> Summary:
+    """Add up what a study has stored; `config` is its stored configuration."""
+    return summarise(store, config["replicates"], config["synthesis"]["m"])
 
 
 @np.errstate(over="ignore")  # a rule may give almost no degrees of freedom, and limits beyond 1e150
